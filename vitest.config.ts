@@ -1,0 +1,47 @@
+import { availableParallelism } from "node:os";
+import { defineConfig } from "vitest/config";
+
+/** `unit` is the everyday suite, `process` starts real processes, `browser` needs a Chromium, `long` holds chaos and property runs. */
+export default defineConfig({
+  test: {
+    // Most tests wait for sockets and processes: one at a time would leave two cores idle.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/**/*.{process,browser,long}.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          // A busy machine may take its time before something is to be observed.
+          expect: { poll: { timeout: 10_000 } },
+        },
+      },
+      {
+        test: {
+          name: "process",
+          include: ["test/**/*.process.test.ts"],
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
+        },
+      },
+      {
+        test: {
+          name: "browser",
+          include: ["test/**/*.browser.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "long",
+          include: ["test/**/*.long.test.ts"],
+          testTimeout: 1_200_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
