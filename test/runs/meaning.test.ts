@@ -1,0 +1,117 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createEmbedder } from "../../adapters/openai/embedder.ts";
+import { fileSearch } from "../../src/tools/file-search.ts";
+import { RememberingLog } from "../adapters/slack/slack-harness.ts";
+import { ScriptedBackend } from "../fakes/scripted-backend.ts";
+import { TestWorld } from "../fakes/test-world.ts";
+import { OpenAIServer } from "../wire/openai-server.ts";
+
+let world: TestWorld;
+let server: OpenAIServer;
+let log: RememberingLog;
+beforeEach(async () => {
+  world = new TestWorld();
+  server = await new OpenAIServer().listen();
+  server.vectorOf = meaningOf;
+  log = new RememberingLog();
+  runs = 0;
+});
+afterEach(async () => {
+  await world.end();
+  await server.close();
+});
+
+/** About animals, about money, about neither: what a model might make of these few words. */
+function meaningOf(text: string): readonly number[] {
+  const count = (words: RegExp) => text.match(words)?.length ?? 0;
+  return [count(/dog|puppy|cat|pet/gi), count(/salary|paid|money|wage/gi), 0.1];
+}
+
+const handbook = "A puppy may come along on Fridays.\fThe salary is paid on the last day.";
+
+function start(model = "small") {
+  const backend = new ScriptedBackend((turn) => {
+    const last = turn.transcript.at(-1);
+    if (last?.type === "tool-output") return [{ type: "say", text: last.output }];
+    const query = last?.type === "user" ? last.text : "";
+    return [{ type: "call", name: "file_search", arguments: { query, max_results: 1 } }];
+  });
+  return world.start({
+    backend,
+    log,
+    tools: [fileSearch],
+    searches: true,
+    embedder: createEmbedder({ apiKey: "test-key", baseUrl: server.url, model }),
+    prices: { costOf: (name, usage) => (name === "small" ? usage.prompt_tokens / 1e6 : 0.001) },
+  });
+}
+
+let runs = 0;
+async function ask(text: string, file?: string): Promise<string> {
+  runs += 1;
+  const expected = runs;
+  await world.say(text, file ? { attachments: [world.attach("handbook.txt", file)] } : {});
+  await vi.waitFor(() => expect(world.metrics.runs).toHaveLength(expected), { timeout: 20_000 });
+  return world.lastView().text;
+}
+
+/** How many texts were made vectors of, by request. */
+const batches = () =>
+  server
+    .requestsTo("POST", /embeddings/)
+    .map(({ body }) => (Array.isArray(body?.input) ? body.input.length : 0));
+
+const wordsAlone = () => log.lines.filter(({ event }) => event.includes("by words alone"));
+
+test("what is said in other words is found by meaning, with its page", async () => {
+  await start();
+  const found = await ask("dog", handbook);
+  expect(JSON.parse(found).passages).toMatchObject([{ page: 1 }]);
+  expect(JSON.parse(await ask("wage")).passages).toMatchObject([{ page: 2 }]);
+  // The passages once, then each question.
+  expect(batches()).toEqual([2, 1, 1]);
+});
+
+test("what it takes is counted with its person, and in the run's cost", async () => {
+  await start();
+  await ask("dog", handbook);
+  const usage = await world.say("/assistant usage me", { role: "admin" });
+  const words = usage.status === "command" ? usage.answer.text : "";
+  // Two turns of ten tokens, nineteen for the passages and the word.
+  expect(words).toContain("39 read");
+  expect(words).toContain("less than $0.01");
+});
+
+test("where the service is down files are searched by words alone, and the log says so once", async () => {
+  server.vectorOf = undefined;
+  await start();
+  expect(JSON.parse(await ask("puppy", handbook)).passages).toMatchObject([{ page: 1 }]);
+  expect(await ask("dog")).toContain("Nothing in the files fits");
+  world.pass(61_000);
+  expect(JSON.parse(await ask("salary")).passages).toMatchObject([{ page: 2 }]);
+  expect(wordsAlone()).toMatchObject([{ model: "small", code: "model-not-found" }]);
+  server.vectorOf = meaningOf;
+  world.pass(61_000);
+  expect(JSON.parse(await ask("dog")).passages).toMatchObject([{ page: 1 }]);
+});
+
+test("another model makes its own vectors", async () => {
+  await start();
+  await ask("dog", handbook);
+  await world.stop();
+  await start("large");
+  expect(JSON.parse(await ask("dog")).passages).toMatchObject([{ page: 1 }]);
+  const models = server.requestsTo("POST", /embeddings/).map(({ body }) => body?.model);
+  expect(models).toEqual(["small", "small", "large", "large"]);
+  expect(batches()).toEqual([2, 1, 2, 1]);
+});
+
+test("many passages are sent in batches, with a line of progress", async () => {
+  await start();
+  const pages = Array.from({ length: 150 }, (_, page) => `Page ${page}, about nothing.`);
+  await ask("dog", [...pages, "A puppy may come along."].join("\f"));
+  expect(batches()).toEqual([64, 64, 23, 1]);
+  expect(world.lastView().steps.map(({ title }) => title)).toContain(
+    "Reading for meaning: 151 of 151 passages",
+  );
+});
