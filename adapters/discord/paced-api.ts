@@ -1,0 +1,187 @@
+import { setTimeout as wait } from "node:timers/promises";
+import {
+  DefaultRestOptions,
+  parseResponse,
+  type RawFile,
+  REST,
+  RESTJSONErrorCodes,
+  type RequestMethod,
+} from "discord.js";
+import type { Log } from "#ports/log";
+import type { Metrics } from "#ports/metrics";
+import type { Processes } from "#ports/processes";
+import { apiOf } from "./api.ts";
+import { Budget, type CallKind, type Priority } from "./budget.ts";
+import { failureOf } from "./failures.ts";
+import { Pace } from "./pace.ts";
+
+/** A call without an answer is given up as unclear after this. */
+const timeoutMs = 15_000;
+/** How often what may be repeated is tried when nobody knows whether it happened. */
+const attempts = 4;
+/** How long 429s are waited for before the call fails. */
+const mostWaitMs = 5 * 60_000;
+
+/** One request, and what it is counted as. */
+export interface DiscordCall {
+  readonly method: `${RequestMethod}`;
+  /** As `Routes` makes it. */
+  readonly route: `/${string}`;
+  readonly kind: CallKind;
+  /** What its limit hangs on: the channel or thread it is for. */
+  readonly channel?: string;
+  readonly body?: unknown;
+  readonly files?: readonly RawFile[];
+  readonly query?: Readonly<Record<string, string>>;
+  /** Default: `shown`. */
+  readonly priority?: Priority;
+  /** True: doing it twice does no harm (a nonce, an edit), so it is tried again when nobody knows. */
+  readonly isRepeatable?: boolean;
+  /** How long limits are waited for; 5 minutes unless said otherwise. */
+  readonly mostWaitMs?: number;
+}
+
+/** The REST API for one bot, within its budget. */
+export interface PacedApi {
+  readonly budget: Budget;
+  readonly pace: Pace;
+  /** Resolves to the parsed answer. Throws the client's errors; see `failureOf`. A 429 is waited for. */
+  call(call: DiscordCall): Promise<unknown>;
+  /** For discord.js' own client (`rest.makeRequest`): what that calls is paid from the same budget. */
+  readonly makeRequest: RequestMaker;
+}
+
+type RequestMaker = typeof DefaultRestOptions.makeRequest;
+type RequestInitOf = Parameters<RequestMaker>[1];
+
+/**
+ * Puts discord.js' REST client behind the budget. The client would queue every stale edit and wait
+ * by itself; here it does neither, and says what happened.
+ */
+export function createPacedApi(options: {
+  readonly token: string;
+  /** Undefined: Discord's own. */
+  readonly apiUrl: string | undefined;
+  /** Default: there are no others. */
+  readonly processes?: Processes | undefined;
+  readonly metrics: Pick<Metrics, "platformCall">;
+  readonly log: Log;
+  readonly now?: () => number;
+}): PacedApi {
+  const { token, apiUrl, metrics, log, now = Date.now } = options;
+  const budget = new Budget(now, options.processes);
+  const pace = new Pace(now, options.processes);
+  const rest = new REST({
+    ...apiOf(apiUrl),
+    version: "10",
+    retries: 0,
+    timeout: timeoutMs,
+    rejectOnRateLimit: () => true,
+    makeRequest,
+  }).setToken(token);
+
+  const send = async (call: DiscordCall): Promise<unknown> => {
+    const { kind, channel, body, files, query } = call;
+    const response = await rest.queueRequest({
+      fullRoute: call.route,
+      method: call.method as RequestMethod,
+      ...(body === undefined ? {} : { body }),
+      ...(files === undefined ? {} : { files: [...files] }),
+      ...(query === undefined ? {} : { query: new URLSearchParams(query) }),
+    });
+    const remaining = response.headers.get("x-ratelimit-remaining");
+    if (remaining !== null) {
+      const resetAfterMs = Number(response.headers.get("x-ratelimit-reset-after") ?? 0) * 1_000;
+      budget.told(kind, channel, { remaining: Number(remaining), resetAfterMs });
+    }
+    return await parseResponse(response);
+  };
+
+  return {
+    budget,
+    pace,
+    makeRequest: async (url, init) => {
+      // Answers to interactions are outside of the limit of all calls (docs.discord.com, rate-limits).
+      if (/\/(interactions|webhooks)\//.test(url)) return makeRequest(url, init);
+      const channel = /\/channels\/(\d+)/.exec(url)?.[1];
+      const done = await budget.take(init.method === "GET" ? "read" : "other", channel, "shown");
+      try {
+        return await makeRequest(url, init);
+      } finally {
+        done();
+      }
+    },
+    async call(call) {
+      const { kind, channel, priority = "shown" } = call;
+      let waitedMs = 0;
+      for (let attempt = 1; ; attempt += 1) {
+        const done = await budget.take(kind, channel, priority);
+        try {
+          const answer = await send(call);
+          metrics.platformCall("discord", kind, "ok");
+          return answer;
+        } catch (error) {
+          const failure = failureOf(error);
+          metrics.platformCall("discord", kind, failure?.type === "rate-limited" ? "429" : "error");
+          switch (failure?.type) {
+            case "rate-limited": {
+              const { retryAfterMs: forMs, isGlobal } = failure;
+              budget.pause(kind, channel, { forMs, isGlobal });
+              if (channel !== undefined) pace.slowDown(channel);
+              waitedMs += forMs;
+              log.warn({ platform: "discord", action: kind, ms: forMs }, "told to wait");
+              if (waitedMs > (call.mostWaitMs ?? mostWaitMs)) throw error;
+              continue;
+            }
+            case "unclear":
+              if (!call.isRepeatable || attempt >= attempts) throw error;
+              await wait(250 * 2 ** attempt);
+              continue;
+            default:
+              throw error;
+          }
+        } finally {
+          done();
+        }
+      }
+    },
+  };
+}
+
+/**
+ * The client takes every 429 for a limit that passes. One does not (30046: a message older than an
+ * hour was edited too often), so it is handed on as a refusal. The exact time to wait is in the
+ * body; its header is rounded up to whole seconds.
+ */
+const makeRequest: RequestMaker = async (url, init) => {
+  const response = await DefaultRestOptions.makeRequest(url, await withPlainBody(init));
+  if (response.status !== 429) return response;
+  const body = await response.text();
+  const said = saidIn(body);
+  const headers = new Headers([...response.headers]);
+  if (said.retry_after !== undefined) headers.set("retry-after", String(said.retry_after));
+  const isRefusal =
+    said.code === RESTJSONErrorCodes.MaximumNumberOfEditsToMessagesOlderThanOneHourReached;
+  return new Response(body, { status: isRefusal ? 400 : 429, headers });
+};
+
+/**
+ * A form as bytes. The client's undici hands its requests to whichever undici was loaded first in the
+ * process, and one of another version refuses a form that it did not make itself.
+ */
+async function withPlainBody(init: RequestInitOf): Promise<RequestInitOf> {
+  if (!(init.body instanceof FormData)) return init;
+  const form = new Response(init.body);
+  const headers = new Headers(init.headers as Record<string, string>);
+  headers.set("content-type", form.headers.get("content-type") ?? "multipart/form-data");
+  const body = new Uint8Array(await form.arrayBuffer());
+  return { ...init, body, headers: Object.fromEntries(headers) };
+}
+
+function saidIn(body: string): { readonly code?: number; readonly retry_after?: number } {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return {};
+  }
+}
