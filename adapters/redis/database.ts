@@ -1,0 +1,145 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createClient, ErrorReply } from "redis";
+import { BotError } from "#domain/errors";
+
+/** One Redis and what belongs to this bot in it; shared by everything that keeps something there. */
+export interface RedisDatabase {
+  /** Where it is, for further connections: may hold a password. */
+  readonly url: string;
+  /** What every key begins with: its hash tag keeps all of them in one slot of a cluster. */
+  readonly prefix: string;
+  /** For what brings its own commands: BullMQ. */
+  readonly client: RedisClient;
+  readonly isOpen: boolean;
+  /**
+   * Runs one operation of the Lua scripts, atomically. Rejects with a BotError `store-unavailable`
+   * when Redis cannot be reached or does not answer in time; then it may have been done or not.
+   */
+  run(operation: string, args: readonly string[]): Promise<unknown>;
+  /** One command; rejects as `run` does. */
+  send(command: readonly string[]): Promise<unknown>;
+  close(): void;
+}
+
+export type RedisClient = ReturnType<typeof openClient>;
+
+/** How long a connection may take, and an answer: a Redis that hangs must not hang the bot. */
+const timeoutMs = 5_000;
+const maxReconnectMs = 1_000;
+
+const script = [
+  ...["ledger.lua", "inbox.lua", "limits.lua", "offices.lua", "moving.lua"].map((name) =>
+    readFileSync(new URL(`./lua/${name}`, import.meta.url), "utf8"),
+  ),
+  "return operations[ARGV[1]](unpack(ARGV, 2))",
+].join("\n");
+const scriptHash = createHash("sha1").update(script).digest("hex");
+
+/** Connects; rejects with a BotError `store-unavailable` when there is no Redis at that address. */
+export async function openRedis(options: {
+  readonly url: string;
+  /** Names the bot among those that share a Redis: letters, digits, `-`, `_`. */
+  readonly name?: string;
+  readonly onError?: (error: Error) => void;
+}): Promise<RedisDatabase> {
+  const client = openClient(options.url, "fail-fast");
+  client.on("error", (error: Error) => options.onError?.(error));
+  const database = new Database(options.url, client, `{${options.name ?? "bobbin"}}:`);
+  client.on("ready", () => database.isConnectedAnew());
+  try {
+    await connectInTime(client);
+    return database;
+  } catch (error) {
+    if (client.isOpen) client.destroy();
+    throw new BotError("store-unavailable", { cause: error });
+  }
+}
+
+/** `patient` commands wait for a connection that was lost, as BullMQ wants it; the others fail at once. */
+export function openClient(url: string, manner: "fail-fast" | "patient") {
+  return createClient({
+    url,
+    socket: {
+      connectTimeout: timeoutMs,
+      reconnectStrategy: (retries) => Math.min(50 * 2 ** retries, maxReconnectMs),
+    },
+    ...(manner === "fail-fast"
+      ? { disableOfflineQueue: true, commandOptions: { timeout: timeoutMs } }
+      : {}),
+  });
+}
+
+async function connectInTime(client: RedisClient): Promise<void> {
+  // A client that may reconnect never gives up on its first connection.
+  const { promise, reject } = Promise.withResolvers<never>();
+  client.once("error", reject);
+  await Promise.race([client.connect(), promise]);
+  client.off("error", reject);
+}
+
+class Database implements RedisDatabase {
+  readonly url: string;
+  readonly client: RedisClient;
+  readonly prefix: string;
+  #hasMetServer = false;
+
+  constructor(url: string, client: RedisClient, prefix: string) {
+    this.url = url;
+    this.client = client;
+    this.prefix = prefix;
+  }
+
+  get isOpen(): boolean {
+    return this.client.isOpen;
+  }
+
+  async run(operation: string, args: readonly string[]): Promise<unknown> {
+    if (!this.#hasMetServer) await this.#meetServer();
+    const rest = ["1", this.prefix, operation, ...args];
+    try {
+      return await this.send(["EVALSHA", scriptHash, ...rest]);
+    } catch (error) {
+      if (!isUnknownScript(error)) throw error;
+      return this.send(["EVAL", script, ...rest]);
+    }
+  }
+
+  /** Another server may answer from now on than before. */
+  isConnectedAnew(): void {
+    this.#hasMetServer = false;
+  }
+
+  /** Has it noted when it is another server, or one started again, before it is asked for anything. */
+  async #meetServer(): Promise<void> {
+    await this.send(["EVAL", script, "1", this.prefix, "meetServer"]);
+    this.#hasMetServer = true;
+  }
+
+  async send(command: readonly string[]): Promise<unknown> {
+    try {
+      return await this.client.sendCommand(command);
+    } catch (error) {
+      throw new BotError("store-unavailable", { cause: error });
+    }
+  }
+
+  close(): void {
+    if (this.client.isOpen) this.client.destroy();
+  }
+}
+
+/**
+ * Whether a failure is Redis' state and passes: it cannot be reached, does not answer in time, is
+ * loading, full or a replica. A command that is wrong (`ERR`, `WRONGTYPE`) stays wrong.
+ */
+export function isOutage(error: unknown): boolean {
+  if (!(error instanceof BotError) || error.code !== "store-unavailable") return false;
+  const { cause } = error;
+  return !(cause instanceof ErrorReply && /^(ERR|WRONGTYPE)\b/.test(cause.message));
+}
+
+function isUnknownScript(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && cause.message.startsWith("NOSCRIPT");
+}
