@@ -1,0 +1,90 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { hasRedis } from "../adapters/redis/server.ts";
+import { Fleet } from "./fleet.ts";
+import { expectOutageHarmless } from "./outage.ts";
+import { pause, Traffic } from "./traffic.ts";
+
+describe.skipIf(!hasRedis)("several processes of a bot on one Redis", () => {
+  let fleet: Fleet | undefined;
+
+  afterEach(async () => {
+    await fleet?.end();
+    fleet = undefined;
+  });
+
+  test("an outage of Redis longer than a lease loses, doubles and breaks nothing", async () => {
+    fleet = await Fleet.open({ lockMs: 1_500, checkMs: 500 });
+    await expectOutageHarmless(fleet, 3_000);
+  });
+
+  test("a failover that loses the last second leaves no conversation stuck and answers nothing twice", async () => {
+    fleet = await Fleet.open({ lockMs: 1_500, checkMs: 500 });
+    const { redis } = fleet;
+    const threads = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    await Promise.all([fleet.add(), fleet.add()]);
+    let next = 0;
+    const traffic = new Traffic(fleet, {
+      threads,
+      receiver: () => (fleet as Fleet).anyone((next++ % 2) / 2),
+      random: Math.random,
+      kinds: ["long", "hello", "hello"],
+      thinkMs: 10,
+    });
+    const settling = { timeout: 60_000, interval: 20 };
+    try {
+      await expect.poll(() => fleet?.endedRuns(), settling).toBeGreaterThan(3 * threads.length);
+      const kept = traffic.acknowledged();
+      redis.snapshot();
+      const endedBefore = fleet.endedRuns();
+      await pause(1_000);
+      await expect.poll(() => fleet?.endedRuns(), settling).toBeGreaterThan(endedBefore + 5);
+      await redis.goBack();
+      await traffic.end();
+      for (const thread of threads) {
+        await fleet.anyone(0.5).message(fleet.message(`hello ${thread}after`, thread));
+      }
+      for (const thread of threads) {
+        await expect
+          .poll(() => fleet?.replies(thread).map((text) => text.trim()), settling)
+          .toContain(`You said hello ${thread}after.`);
+      }
+      await expect.poll(() => fleet?.unsettled(), settling).toBe(0);
+      // Whatever was on its way into Redis by the snapshot is there; later ones may be lost, none is doubled.
+      traffic.expectAnsweredOnce(kept);
+    } finally {
+      traffic.end();
+    }
+  });
+
+  test("three processes replaced one by one hand over in mid-reply, and no message waits for a lease", async () => {
+    // Whoever waited for this lease would come too late for every deadline below.
+    fleet = await Fleet.open({ lockMs: 600_000, checkMs: 1_000 });
+    const rolled = fleet;
+    const threads = ["a", "b", "c", "d", "e", "f"];
+    const first = [await rolled.add(), await rolled.add(), await rolled.add()];
+    const traffic = new Traffic(rolled, {
+      threads,
+      receiver: () => rolled.anyone(Math.random()),
+      random: Math.random,
+      kinds: ["long", "long", "hello"],
+      thinkMs: 10,
+    });
+    const settling = { timeout: 60_000, interval: 20 };
+    try {
+      for (const name of first) {
+        const ended = rolled.endedRuns();
+        await expect.poll(() => rolled.endedRuns(), settling).toBeGreaterThan(ended + 10);
+        await rolled.add();
+        await rolled.stop(name, 0);
+      }
+      await traffic.end();
+      await expect.poll(() => rolled.unsettled(), settling).toBe(0);
+      traffic.expectAnswered(threads);
+      expect(rolled.lateWrites).toEqual([]);
+      // Some of it was begun by one and ended by another.
+      expect(rolled.began.length).toBeGreaterThan(traffic.sent.length);
+    } finally {
+      traffic.end();
+    }
+  });
+});
