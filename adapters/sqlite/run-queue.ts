@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { BotError } from "#domain/errors";
+import { isOutage } from "#domain/errors";
 import type { Log } from "#ports/log";
 import type { Retention } from "#ports/retention";
 import {
@@ -288,8 +288,7 @@ class SqliteRunQueue implements RunQueue, Retention {
         if (error instanceof LeaseLost || !this.#database.isOpen) return false;
         this.#log?.error({ conversation: conversationKey, error }, "run outcome not stored");
         // An outcome that itself cannot be stored must not be tried for ever.
-        const isOutage = error instanceof BotError && error.code === "store-unavailable";
-        if (!isOutage && ending.type !== "crashed") {
+        if (!isOutage(error) && ending.type !== "crashed") {
           return this.#settle(lease, { type: "crashed", error });
         }
         if (this.#isStopping) return false;

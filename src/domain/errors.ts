@@ -55,6 +55,11 @@ export function isTransient(error: unknown): boolean {
   return ["model-busy", "model-unreachable", "stream-cut", "model-failed"].includes(error.code);
 }
 
+/** The store, not what was being done, is what failed: the same thing can be done once it is there again. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof BotError && error.code === "store-unavailable";
+}
+
 /** Words for the chat. They never carry internals; an unknown failure names the run to look up. */
 export function explain(error: unknown, runId: string): string {
   if (error instanceof BotError) return sentence(error.code, error.detail);

@@ -124,8 +124,9 @@ export interface ReplyJournal {
   intentId(index: number, revision: number): string;
   /** Fenced and durable. Throws LeaseLost: then nothing may be sent. */
   before(intent: SegmentIntent): Promise<void>;
+  /** It has appeared. Kept in mind, and written with the next word, when the store is out of reach. */
   after(segment: ShownSegment): Promise<void>;
-  /** A segment or an intent is gone (deleted, or it never happened). */
+  /** A segment or an intent is gone (deleted, or it never happened); as certain as `after`. */
   drop(index: number): Promise<void>;
   /** Throws LeaseLost when another worker has taken over: call right before anything visible. */
   assertOwner(): Promise<void>;

@@ -1,4 +1,4 @@
-import { BotError, sentence } from "#domain/errors";
+import { BotError, isOutage, sentence } from "#domain/errors";
 import type { RunEvent } from "#domain/run-event";
 import type { Reply } from "#ports/platform";
 import { LeaseLost, type Outcome, type RunHandler } from "#ports/run-queue";
@@ -6,7 +6,7 @@ import { beginWork, toTask } from "./begin-run.ts";
 import { commitRun, type RunEnd, runAtHand } from "./commit-run.ts";
 import { toControl, toQueuedMessage } from "./controls.ts";
 import type { RunEnvironment } from "./environment.ts";
-import { executeRun, isOutage, type RunAbort, type RunEnding } from "./execute-run.ts";
+import { executeRun, type RunAbort, type RunEnding } from "./execute-run.ts";
 import { forgetConversation, forgetOlder, forgetPerson } from "./forget.ts";
 import { handedOver, keepMissed } from "./hand-over.ts";
 import { createJournal } from "./journal.ts";

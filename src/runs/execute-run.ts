@@ -1,4 +1,4 @@
-import { BotError, explain, sentence } from "#domain/errors";
+import { BotError, explain, isOutage, sentence } from "#domain/errors";
 import type { RunEvent } from "#domain/run-event";
 import { LeaseLost } from "#ports/run-queue";
 import { askModel } from "./ask-model.ts";
@@ -119,11 +119,6 @@ function endOfAbort(work: RunWork, signal: AbortSignal): RunEnding {
       work.tell({ type: "run-end", status: "cancelled" });
       return { type: "ended" };
   }
-}
-
-/** The store, not the run, is what failed. */
-export function isOutage(error: unknown): boolean {
-  return error instanceof BotError && error.code === "store-unavailable";
 }
 
 function failed(error: unknown, runId: string): RunEvent {

@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { isOutage } from "#domain/errors";
 import type { Json } from "#domain/json";
 import type { ReplyJournal, SegmentIntent, ShownSegment } from "#ports/platform";
 import type { RunLease } from "#ports/run-queue";
@@ -60,6 +61,14 @@ function openJournal(parts: {
   const intents = new Map(doubtful.map((intent) => [intent.index, intent]));
   const write = () =>
     lease.saveJournal(toJson({ segments: [...segments.values()], intents: [...intents.values()] }));
+  /**
+   * What has happened in the chat is known here whether or not the store can be reached: the next write
+   * carries it, and should this process end before, the intent in the store says where to look.
+   */
+  const writeNowOrWithTheNext = () =>
+    write().catch((error: unknown) => {
+      if (!isOutage(error)) throw error;
+    });
 
   return {
     saved,
@@ -72,12 +81,12 @@ function openJournal(parts: {
     async after(segment) {
       intents.delete(segment.index);
       segments.set(segment.index, segment);
-      await write();
+      await writeNowOrWithTheNext();
     },
     async drop(index) {
       intents.delete(index);
       segments.delete(index);
-      await write();
+      await writeNowOrWithTheNext();
     },
     assertOwner: () => lease.assertOwner(),
   };

@@ -1,4 +1,4 @@
-import { BotError } from "#domain/errors";
+import { BotError, isOutage } from "#domain/errors";
 import type { Attachment, IncomingMessage } from "#domain/message";
 import type { ReplyView } from "#domain/reply-view";
 import type { Bot, MessageAnswer } from "#ports/bot";
@@ -304,8 +304,7 @@ class FakeReply implements Reply {
     try {
       await this.#draw(view);
     } catch (error) {
-      const isOutage = error instanceof BotError && error.code === "store-unavailable";
-      if (!isOutage || this.#isFinished) throw error;
+      if (!isOutage(error) || this.#isFinished) throw error;
       await new Promise((resolve) => setTimeout(resolve, 50));
       this.#newest ??= view;
     }
