@@ -92,6 +92,19 @@ export class SlackCrashWorld implements AsyncDisposable {
     }
   }
 
+  /** Resolves once the model was asked for so many answers: what was said is stored. */
+  async untilAsked(count: number): Promise<void> {
+    await this.#untilModelWaits(count);
+  }
+
+  /** Slack has heard no acknowledgement of what was said: it says everything once more. */
+  async deliverAgain(): Promise<void> {
+    const said = this.slack.deliveries.filter(({ kind }) => kind === "events_api");
+    const again = said.map((delivery) => this.slack.dispatcher.redeliver(delivery));
+    const ends = await Promise.all(again.map(({ finished }) => finished));
+    expect(ends.map(({ state }) => state)).toEqual(said.map(() => "acknowledged"));
+  }
+
   /** Ends the program as a power cut would. */
   async kill(): Promise<void> {
     await this.#program?.end("SIGKILL");

@@ -30,4 +30,23 @@ describe("a program killed in the middle of its answers in Slack", () => {
       expect(world.slack.complaints).toEqual([]);
     },
   );
+
+  test.concurrent.each(["socket", "http"] as const)(
+    "answers once what it had stored and not acknowledged (%s)",
+    async (transport) => {
+      await using world = await SlackCrashWorld.open({ transport, streaming: "native" });
+      await world.start();
+      if (transport === "socket") world.slack.sockets.hearAcknowledgements(false);
+      const asked = [world.ask(300), world.ask(300)];
+      await world.untilAsked(asked.length);
+      await world.kill();
+      world.slack.sockets.hearAcknowledgements(true);
+      await world.start();
+      await world.deliverAgain();
+      await world.untilComplete(asked);
+      await world.deliverAgain();
+      await world.untilComplete(asked);
+      expect(world.slack.complaints).toEqual([]);
+    },
+  );
 });
