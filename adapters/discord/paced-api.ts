@@ -7,8 +7,10 @@ import {
   RESTJSONErrorCodes,
   type RequestMethod,
 } from "discord.js";
+import { isOutage } from "#domain/errors";
 import type { Log } from "#ports/log";
 import type { Metrics } from "#ports/metrics";
+import type { ReplyJournal } from "#ports/platform";
 import type { Processes } from "#ports/processes";
 import { apiOf } from "./api.ts";
 import { Budget, type CallKind, type Priority } from "./budget.ts";
@@ -39,6 +41,8 @@ export interface DiscordCall {
   readonly isRepeatable?: boolean;
   /** How long limits are waited for; 5 minutes unless said otherwise. */
   readonly mostWaitMs?: number;
+  /** Asked right before it is sent, each time: what it throws is thrown, and nothing is sent. */
+  readonly maySend?: () => Promise<void>;
 }
 
 /** The REST API for one bot, within its budget. */
@@ -49,6 +53,15 @@ export interface PacedApi {
   call(call: DiscordCall): Promise<unknown>;
   /** For discord.js' own client (`rest.makeRequest`): what that calls is paid from the same budget. */
   readonly makeRequest: RequestMaker;
+}
+
+/**
+ * The same for a run's reply: nothing is sent for it once another process has taken over, however long
+ * a call waited for its turn, or to be repeated.
+ */
+export function heldBy(journal: Pick<ReplyJournal, "assertOwner">, api: PacedApi): PacedApi {
+  const maySend = () => journal.assertOwner();
+  return { ...api, call: (call) => api.call({ ...call, maySend }) };
 }
 
 type RequestMaker = typeof DefaultRestOptions.makeRequest;
@@ -114,15 +127,17 @@ export function createPacedApi(options: {
     async call(call) {
       const { kind, channel, priority = "shown" } = call;
       let waitedMs = 0;
+      let unclear: unknown;
       for (let attempt = 1; ; attempt += 1) {
         const done = await budget.take(kind, channel, priority);
         try {
+          await maySend(call, unclear);
           const answer = await send(call);
           metrics.platformCall("discord", kind, "ok");
           return answer;
         } catch (error) {
           const failure = failureOf(error);
-          metrics.platformCall("discord", kind, failure?.type === "rate-limited" ? "429" : "error");
+          if (failure) metrics.platformCall("discord", kind, outcomeOf(failure));
           switch (failure?.type) {
             case "rate-limited": {
               const { retryAfterMs: forMs, isGlobal } = failure;
@@ -135,6 +150,7 @@ export function createPacedApi(options: {
             }
             case "unclear":
               if (!call.isRepeatable || attempt >= attempts) throw error;
+              unclear = error;
               await wait(250 * 2 ** attempt);
               continue;
             default:
@@ -146,6 +162,19 @@ export function createPacedApi(options: {
       }
     },
   };
+}
+
+/** While nobody can say whose run it is, what is not known of an earlier try stays not known. */
+async function maySend(call: DiscordCall, unclear: unknown): Promise<void> {
+  try {
+    await call.maySend?.();
+  } catch (error) {
+    throw unclear !== undefined && isOutage(error) ? unclear : error;
+  }
+}
+
+function outcomeOf({ type }: { readonly type: string }): string {
+  return type === "rate-limited" ? "429" : "error";
 }
 
 /**

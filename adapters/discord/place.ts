@@ -19,7 +19,6 @@ const plainName = "Answer";
 export class ReplyPlace {
   readonly #api: PacedApi;
   readonly #target: DiscordTarget;
-  readonly #journal: ReplyJournal;
   readonly #refusals: Refusals;
   readonly #log: Log;
   #opening: Promise<string> | undefined;
@@ -34,7 +33,6 @@ export class ReplyPlace {
   }) {
     this.#api = parts.api;
     this.#target = parts.target;
-    this.#journal = parts.journal;
     this.#refusals = parts.refusals;
     this.#log = parts.log;
     if (parts.target.thread === null) this.#channel = parts.target.channel;
@@ -77,7 +75,6 @@ export class ReplyPlace {
   async #openThread(): Promise<string> {
     const { channel, message, thread } = this.#target;
     if (thread === null || this.#refusals.find("thread", channel)) return channel;
-    await this.#journal.assertOwner();
     for (const name of [thread, plainName]) {
       try {
         await this.#api.call({

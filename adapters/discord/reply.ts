@@ -18,7 +18,7 @@ import {
 } from "./failures.ts";
 import type { DiscordTarget } from "./inbound.ts";
 import { Messages } from "./messages.ts";
-import type { PacedApi } from "./paced-api.ts";
+import { heldBy, type PacedApi } from "./paced-api.ts";
 import { ReplyPlace } from "./place.ts";
 import { Plan } from "./plan.ts";
 import type { Refusals } from "./refusals.ts";
@@ -84,14 +84,16 @@ export class DiscordReply implements Reply {
   #wake: (() => void) | undefined;
   #leavePace: (() => void) | undefined;
 
-  constructor(parts: DiscordReplyParts) {
-    const { api, target, journal, refusals, log, to, botUser, now } = parts;
+  constructor(given: DiscordReplyParts) {
+    const { target, journal, refusals, log, to, botUser, now } = given;
+    const api = heldBy(journal, given.api);
+    const parts = { ...given, api };
     this.#parts = parts;
     this.#place = new ReplyPlace({ api, target, journal, refusals, log });
     const place = this.#place;
     const runId = to.runId;
     this.#messages = new Messages({ api, target, place, journal, refusals, runId, botUser, now });
-    this.#typing = new Typing({ api, place, journal });
+    this.#typing = new Typing({ api, place });
     const texts = journal.saved.filter(({ content }) => content.type === "text");
     this.#plan = new Plan(Math.max(0, ...texts.map(({ revision }) => revision)));
     this.#shownBefore = Math.max(

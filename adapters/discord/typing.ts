@@ -1,6 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { Routes } from "discord.js";
-import type { ReplyJournal } from "#ports/platform";
 import { failureOf } from "./failures.ts";
 import type { PacedApi } from "./paced-api.ts";
 import type { ReplyPlace } from "./place.ts";
@@ -17,7 +16,6 @@ const mostWaitMs = 500;
 export class Typing {
   readonly #api: PacedApi;
   readonly #place: ReplyPlace;
-  readonly #journal: ReplyJournal;
   #timer: NodeJS.Timeout | undefined;
   #call: Promise<void> | undefined;
   #state: "before" | "on" | "over" = "before";
@@ -25,11 +23,9 @@ export class Typing {
   constructor(parts: {
     readonly api: PacedApi;
     readonly place: ReplyPlace;
-    readonly journal: ReplyJournal;
   }) {
     this.#api = parts.api;
     this.#place = parts.place;
-    this.#journal = parts.journal;
   }
 
   /** Shown soon, until {@link end}. */
@@ -61,7 +57,6 @@ export class Typing {
       const channel = await this.#place.open();
       // A typing that has to wait is worth nothing, and none may hold an answer up.
       if (this.#state !== "on" || this.#api.budget.waitMs("typing", channel, 2) > 0) return true;
-      await this.#journal.assertOwner();
       await this.#api.call({
         method: "POST",
         route: Routes.channelTyping(channel),

@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { type Logger, LogLevel, type WebAPICallResult, WebClient } from "@slack/web-api";
 import type { Log } from "#ports/log";
 import type { Metrics } from "#ports/metrics";
+import type { ReplyJournal } from "#ports/platform";
 import type { Budget, Priority } from "./budget.ts";
 import { failureOf, isDeadToken } from "./failures.ts";
 import type { TokenSource } from "./tokens.ts";
@@ -19,6 +20,8 @@ export interface CallOptions {
   readonly priority?: Priority;
   /** True: doing it twice does no harm, so it is tried again when nobody knows. */
   readonly isRepeatable?: boolean;
+  /** Asked right before it is sent, each time: what it throws is thrown, and nothing is sent. */
+  readonly maySend?: () => Promise<void>;
 }
 
 /** The Web API of one workspace, within its budget. */
@@ -32,6 +35,18 @@ export interface SlackApi {
     args: Readonly<Record<string, unknown>>,
     options?: CallOptions,
   ): Promise<WebAPICallResult & Readonly<Record<string, unknown>>>;
+}
+
+/**
+ * The same for a run's reply: nothing is sent for it once another process has taken over, however long
+ * a call waited for its turn, or to be repeated.
+ */
+export function heldBy(journal: Pick<ReplyJournal, "assertOwner">, api: SlackApi): SlackApi {
+  const maySend = () => journal.assertOwner();
+  return {
+    ...api,
+    call: (method, args, options) => api.call(method, args, { ...options, maySend }),
+  };
 }
 
 /** Puts the real client behind the budget. It waits and repeats itself, so the client does neither. */
@@ -48,7 +63,7 @@ export function createSlackApi(options: {
   return {
     budget,
     token: () => tokens.current(),
-    async call(method, args, { priority = "shown", isRepeatable = false } = {}) {
+    async call(method, args, { priority = "shown", isRepeatable = false, maySend } = {}) {
       const channel = typeof args.channel === "string" ? args.channel : undefined;
       let waitedMs = 0;
       let hasRenewed = false;
@@ -56,6 +71,7 @@ export function createSlackApi(options: {
         await budget.take(method, channel, priority);
         const token = await tokens.current();
         if (client?.token !== token) client = clientWith(token);
+        await maySend?.();
         try {
           const result = await client.apiCall(method, { ...args });
           metrics.platformCall("slack", method, "ok");

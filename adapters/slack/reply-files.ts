@@ -50,7 +50,6 @@ export class ReplyFiles {
       const content = { type: "file", fileId: file.id } as const;
       const intentId = journal.intentId(index, revision);
       await journal.before({ index, content, revision, intentId, atMs: now() });
-      await journal.assertOwner();
       try {
         const id = await uploads.upload(api, file);
         const segment: ShownSegment = { index, id, content, revision, closed: false };
@@ -70,9 +69,8 @@ export class ReplyFiles {
   }
 
   async #share(ready: readonly ReadyFile[], uploads: Uploads): Promise<readonly string[]> {
-    const { api, journal, messages, target } = this.#parts;
+    const { api, messages, target } = this.#parts;
     if (ready.length === 0) return [];
-    await journal.assertOwner();
     try {
       const files = ready.map(({ segment, title }) => ({ id: segment.id, title }));
       const isFromBefore = ready.some((one) => one.isFromBefore);

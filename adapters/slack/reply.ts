@@ -4,7 +4,7 @@ import type { Log } from "#ports/log";
 import type { Reply, ReplyJournal, ReplyTarget } from "#ports/platform";
 import { LeaseLost } from "#ports/run-queue";
 import type { Alarm } from "./alarm.ts";
-import type { SlackApi } from "./api.ts";
+import { heldBy, type SlackApi } from "./api.ts";
 import type { Courtesies } from "./courtesies.ts";
 import { asReplyError, failureOf } from "./failures.ts";
 import type { Uploads } from "./files.ts";
@@ -76,8 +76,10 @@ export class SlackReply implements Reply {
   #isIdle = false;
   #shownAtMs = 0;
 
-  constructor(parts: SlackReplyParts) {
-    const { api, to, target, journal, log, now } = parts;
+  constructor(given: SlackReplyParts) {
+    const { to, target, journal, log, now } = given;
+    const api = heldBy(journal, given.api);
+    const parts = { ...given, api };
     this.#parts = parts;
     const messages = new Messages({ api, target, journal, runId: to.runId, log, now });
     const life = new SignOfLife({ api, courtesies: parts.courtesies, target });

@@ -1,6 +1,7 @@
 import { ChannelType } from "discord.js";
 import { describe, expect, test } from "vitest";
 import { BotError } from "#domain/errors";
+import { LeaseLost } from "#ports/run-queue";
 import { JournalMemory, MemoryJournal } from "../../fakes/memory-journal.ts";
 import { type Fault, ManualClock } from "../../wire/discord/discord-server.ts";
 import { callOf, calls, done, routes, stage, viewOf } from "./reply-stage.ts";
@@ -360,4 +361,26 @@ test("in a channel that holds no threads the answer stands under the question", 
   await reply.finish(viewOf(target, { text, ...done }));
   expect(discord.replies(voice)).toMatchObject([{ text, repliesTo: message.id }]);
   expect(calls(discord, "thread")).toEqual([]);
+});
+
+test("what waited for its turn is not sent once another process has taken over", async () => {
+  const { discord, open } = await stage();
+  const journal = new MemoryJournal("run-1");
+  const { reply, target, seen } = open(journal);
+  reply.show(viewOf(target, { text }));
+  await reply.settle();
+  const before = discord.requests(routes.edit).length;
+  discord.faults.next(callOf("edit"), {
+    type: "rate-limit",
+    retryAfterSeconds: 1,
+    scope: "user",
+  });
+  const finished = reply.finish(viewOf(target, { text: `${text} Too late.`, ...done }));
+  await expect
+    .poll(() => discord.requests(routes.edit), { timeout: 10_000 })
+    .toHaveLength(before + 1);
+  journal.lose();
+  await expect(finished).rejects.toBeInstanceOf(LeaseLost);
+  expect(discord.requests(routes.edit)).toHaveLength(before + 1);
+  expect(seen().map((one) => one.text)).toEqual([text]);
 });

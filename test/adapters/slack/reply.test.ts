@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { emptyView, type ReplyView, type StepView } from "#domain/reply-view";
 import type { ReplyTarget } from "#ports/platform";
+import { LeaseLost } from "#ports/run-queue";
 import { FakeBot } from "../../fakes/fake-bot.ts";
 import { JournalMemory, MemoryJournal } from "../../fakes/memory-journal.ts";
 import { slackForTest } from "../../wire/slack/slack-for-test.ts";
@@ -410,4 +411,20 @@ test("what may stand there twice, because nobody could look, says that it goes o
   expect(seen().map(({ text }) => text)).toEqual([
     expect.stringContaining("Continued after an interruption"),
   ]);
+});
+
+test("what waited for its turn is not sent once another process has taken over", async () => {
+  const { slack, open } = await started({ streaming: "update" });
+  const journal = new MemoryJournal("run-1");
+  const { reply, target, seen } = open(journal);
+  reply.show(viewOf(target, { text: "This was shown before all of it." }));
+  await reply.settle();
+  const told = { type: "rate-limit", retryAfterSeconds: 1 } as const;
+  slack.faults.next("chat.update", told);
+  const finished = reply.finish(viewOf(target, { text: "This was shown too late.", ...done }));
+  await expect.poll(() => slack.calls("chat.update"), { timeout: 10_000 }).toHaveLength(1);
+  journal.lose();
+  await expect(finished).rejects.toBeInstanceOf(LeaseLost);
+  expect(slack.calls("chat.update")).toHaveLength(1);
+  expect(seen()[0]?.text).toContain("This was shown before all of it.");
 });
