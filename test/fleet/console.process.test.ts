@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { LiveEvent, UploadAnswer } from "../../adapters/web/wire.ts";
+import type { LiveEvent, UploadAnswer, Words } from "../../adapters/web/wire.ts";
 import { hasRedis } from "../adapters/redis/server.ts";
 import { EventReader } from "../adapters/web/web-harness.ts";
 import { BobbinFleet } from "../fakes/bobbin-fleet.ts";
@@ -77,6 +77,36 @@ describe.skipIf(!hasRedis)("the console of several processes", () => {
     await expect.poll(async () => (await second.get("readyz")).status, patience).toBe(200);
     await second.say("calculate 6 * 8");
     await expect.poll(async () => (await first.answers()).at(-1)?.text, patience).toContain("48");
+  }, 150_000);
+
+  test("what is asked of a person is answered at any gateway, and another worker goes on with it", async () => {
+    await using fleet = await BobbinFleet.open();
+    const [first, second, worker] = await Promise.all([
+      fleet.start("gateway"),
+      fleet.start("gateway"),
+      fleet.start("worker"),
+    ]);
+    const fields = [{ id: "dish", label: "What do you want?", choices: ["Soup", "Salad"] }];
+    await first.say(`call ask_form ${JSON.stringify({ title: "Lunch", fields })}`);
+    const open = async () => {
+      const requests = (await second.messages()).flatMap(({ reply }) => reply?.requests ?? []);
+      return requests.map(({ id }) => id);
+    };
+    await expect.poll(open, patience).toHaveLength(1);
+    const [requestId = ""] = await open();
+    await worker.end("SIGKILL");
+    await fleet.start("worker");
+    const decide = async (gateway: BobbinProcess, dish: string) => {
+      const decision = { type: "answer", answers: { dish } };
+      const body = JSON.stringify({ requestId, decision });
+      return (await post(gateway, "decide?as=Ada", body, "application/json")) as Words;
+    };
+    expect(await decide(second, "Salad")).toMatchObject({ ok: true });
+    await expect
+      .poll(async () => (await first.answers()).at(-1)?.text, patience)
+      .toContain("Salad");
+    expect(await decide(first, "Soup")).toMatchObject({ ok: false });
+    expect(await first.answers()).toHaveLength(1);
   }, 150_000);
 
   test("a process with a folder of its own is refused, with what to do", async () => {

@@ -17,6 +17,8 @@ interface Said {
   readonly events?: readonly string[];
   readonly shown?: string;
   readonly lost?: string;
+  /** So many leases it has lost now, as its metrics say. */
+  readonly leasesLost?: number;
 }
 
 describe.skipIf(!hasRedis)("several processes on one Redis", () => {
@@ -62,6 +64,7 @@ describe.skipIf(!hasRedis)("several processes on one Redis", () => {
 
   const patient = { timeout: 60_000, interval: 10 };
   const heard = (name: string) => said.filter(({ by }) => by === name);
+  const lossesOf = (name: string) => heard(name).flatMap(({ leasesLost }) => leasesLost ?? []);
   const begun = (name: string) => heard(name).flatMap(({ began }) => began ?? []);
 
   const accept = (eventId: string, conversationKey: string) =>
@@ -140,5 +143,7 @@ describe.skipIf(!hasRedis)("several processes on one Redis", () => {
     await accept("e2", "talk");
     await vi.waitFor(async () => expect(await answered("talk")).toEqual(["e1", "e2"]), patient);
     expect(said.filter(({ shown }) => shown === "talk")).toHaveLength(2);
+    await vi.waitFor(() => expect(lossesOf("a")).toEqual([1]), patient);
+    expect(lossesOf("b")).toEqual([]);
   });
 });

@@ -38,6 +38,12 @@ await queue.start(
   },
 );
 say({ ready: true });
+let { leasesLost } = queue.here();
+setInterval(() => {
+  if (queue.here().leasesLost === leasesLost) return;
+  ({ leasesLost } = queue.here());
+  say({ leasesLost });
+}, 20).unref();
 process.on("SIGTERM", async () => {
   await queue.stop(1);
   process.exit();
