@@ -4,11 +4,19 @@ import type { DocumentText } from "#domain/file";
 import { type FoundPassage, type Passage, toPassages } from "#domain/passage";
 import { fuseRankings } from "#domain/rank-fusion";
 import type { FileQuery, IndexedFile, IndexState, UnembeddedPassages } from "#ports/file-index";
-import { type PassageVector, PassageVectors, vectorTables } from "./passage-vectors.ts";
+import {
+  type PassageVector,
+  PassageVectors,
+  signatureTables,
+  vectorTables,
+} from "./passage-vectors.ts";
 import { indexable, phrasesOf } from "./search-words.ts";
 
-/** Raised when what is stored, or how texts are cut, changes: then everything is read again. */
-const format = 1;
+/**
+ * Raised when what is stored, or how texts are cut, changes: then everything is read again, unless
+ * what is there can be brought up to it. 2: signatures beside the vectors, which are made of them.
+ */
+const format = 2;
 /** A passage's row is its file's number and its place within the file. */
 const placeBits = 20;
 /** Ranking costs a few microseconds a passage: so many are ranked at most. */
@@ -18,7 +26,7 @@ const weights = "2.0, 1.0";
 /** Places of each ranking that are fused. */
 const fused = 100;
 /** With more passages than this in reach, meaning only ranks what the words found. */
-const maxCompared = 20_000;
+const maxCompared = 60_000;
 
 /**
  * The tables of a file index and what is done with them, at once: full-text search with FTS5, ranked
@@ -115,8 +123,9 @@ export class FileIndexStore {
     this.#transaction(() => this.#vectors.use(vector.model));
     const isWide = scope.passages > maxCompared;
     const byWords = this.#byWords(query, scope, isWide ? maxRanked : fused);
-    const where = isWide ? { rows: byWords } : scope;
-    const byMeaning = this.#vectors.nearest(vector.values, where, fused);
+    const byMeaning = isWide
+      ? this.#vectors.nearestOf(vector.values, byWords, fused)
+      : this.#vectors.nearest(vector.values, scope, fused);
     return this.#read(fuseRankings([byWords.slice(0, fused), byMeaning]).slice(0, limit));
   }
 
@@ -315,9 +324,13 @@ function prepare(path: string): DatabaseSync {
     database.exec("pragma secure_delete = on");
     database.exec("pragma journal_size_limit = 16777216");
     const version = Number(database.prepare("pragma user_version").get()?.user_version);
-    if (version !== 0 && version !== format) throw new Error("another format");
-    if (version === 0) database.exec(`begin; ${tables} pragma user_version = ${format}; commit`);
-    database.exec(vectorTables);
+    if (version > format) throw new Error("another format");
+    if (version === format) return database;
+    database.exec("begin");
+    if (version === 0) database.exec(tables);
+    database.exec(`${vectorTables} ${signatureTables} pragma user_version = ${format}`);
+    new PassageVectors(database, placeBits).signAll();
+    database.exec("commit");
     return database;
   } catch (error) {
     database.close();

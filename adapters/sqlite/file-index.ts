@@ -14,6 +14,8 @@ export function createFileIndex(path: string): FileIndex {
 
 /** Far more than indexing takes: the texts that wait, and SQLite's own cache. */
 const maxHeapMegabytes = 256;
+/** Blobs that were read are given back when what is young is collected: early, so that few wait for it. */
+const maxYoungMegabytes = 4;
 
 interface Pending {
   readonly resolve: (value: unknown) => void;
@@ -74,7 +76,10 @@ class SqliteFileIndex implements FileIndex {
     if (this.#worker) return this.#worker;
     const worker = new Worker(new URL("./file-index-worker.ts", import.meta.url), {
       workerData: this.#path,
-      resourceLimits: { maxOldGenerationSizeMb: maxHeapMegabytes },
+      resourceLimits: {
+        maxOldGenerationSizeMb: maxHeapMegabytes,
+        maxYoungGenerationSizeMb: maxYoungMegabytes,
+      },
     });
     worker.on("message", (answer: IndexAnswer) => this.#settle(answer));
     worker.on("error", (error) => this.#lose(error));
