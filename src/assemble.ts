@@ -17,6 +17,7 @@ import type { Catalogue } from "./runs/catalogue.ts";
 import { toQueuedMessage } from "./runs/controls.ts";
 import { createConversation, type LiveRuns } from "./runs/converse.ts";
 import type { RunEnvironment } from "./runs/environment.ts";
+import { LateLooks } from "./runs/late-looks.ts";
 import { Meaning } from "./runs/meaning.ts";
 import { ModelPauses } from "./runs/model-pauses.ts";
 import { readFiles } from "./runs/run-files.ts";
@@ -112,10 +113,12 @@ export function assembleBobbin(parts: BobbinParts): Bobbin {
     live,
     replacedIn: (conversationKey) => replaced.get(conversationKey) ?? 0,
   });
+  const { processes = alone } = parts;
+  const lateLooks = new LateLooks({ ...outside, processes });
   const bot = createBot({
     ...environment,
     queue,
-    processes: parts.processes ?? alone,
+    processes,
     catalogue,
     desk,
     threads,
@@ -147,8 +150,11 @@ export function assembleBobbin(parts: BobbinParts): Bobbin {
           return selection;
         },
       });
+      // Where there is no other process nothing of one comes late.
+      if (processes.spend) lateLooks.start();
     },
     async stop(graceMs) {
+      lateLooks.stop();
       await Promise.all([...platforms.values()].map((platform) => platform.stop()));
       await queue.stop(graceMs);
       await parts.toolServers?.close();

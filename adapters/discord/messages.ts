@@ -1,11 +1,18 @@
 import { type APIMessage, MessageFlags, RESTJSONErrorCodes, Routes } from "discord.js";
-import type { ReplyJournal, SegmentIntent, ShownSegment } from "#ports/platform";
+import type { EndedReply, ReplyJournal, SegmentIntent, ShownSegment } from "#ports/platform";
 import { bodyOf, type Draft, filesOf, keyOf } from "./drafts.ts";
 import { failureOf, isForbidden, refusalOf } from "./failures.ts";
 import type { DiscordTarget } from "./inbound.ts";
 import type { PacedApi } from "./paced-api.ts";
 import type { ReplyPlace } from "./place.ts";
-import { findSent, hasAnswerFile, type RunTraces, readOwnMessages } from "./recovery.ts";
+import {
+  findSent,
+  hasAnswerFile,
+  type RunTraces,
+  readOwnMessages,
+  shows,
+  strays,
+} from "./recovery.ts";
 import type { Refusals } from "./refusals.ts";
 
 /** Files and other messages come after all text, however much of that there will be. */
@@ -35,6 +42,10 @@ export class Messages {
   readonly #doubtful: Map<number, SegmentIntent>;
   /** Written down as about to appear, and not sent yet. */
   #announced: SegmentIntent | undefined;
+  /** Set when the reply is over: what is there, and which of it may have been changed late. */
+  #found:
+    | { readonly messages: readonly APIMessage[]; readonly inherited: ReadonlySet<string> }
+    | undefined;
   /** How often a message was gone and shown again: a nonce must not lead back to a deleted one. */
   readonly #reposts = new Map<number, number>();
 
@@ -137,6 +148,48 @@ export class Messages {
       await this.#journal.after(segment);
       this.#known.set(index, { segment, shown: undefined });
       this.#doubtful.delete(index);
+    }
+  }
+
+  /**
+   * Reads what is there once the reply is over, and takes back what came late and is there once too
+   * often. From then on only what may have been changed late is put right, and nothing new appears.
+   */
+  async lookAgain({ inherited, isOwnIntent, sinceMs }: EndedReply): Promise<void> {
+    const segments = [...this.#known.values()].map(({ segment }) => segment);
+    const places = new Set(segments.map((segment) => this.#channelOf(segment)));
+    const [channel, ...others] = places.size > 0 ? places : [await this.#place.open()];
+    const messages: APIMessage[] = [];
+    for (const place of [channel ?? "", ...others]) {
+      const at = { channel: place, botUser: this.#botUser(), sinceMs };
+      messages.push(...(await readOwnMessages(this.#api, at)));
+    }
+    const known = new Set(segments.map(({ id }) => id));
+    for (const { id, channel_id } of strays(messages, known, isOwnIntent)) {
+      await this.#delete({ id, note: { channel: channel_id } });
+    }
+    this.#found = { messages, inherited };
+  }
+
+  /** Makes a message show this again when somebody else changed it late. True: it did not. */
+  async restore(draft: Draft): Promise<boolean> {
+    const { messages = [], inherited } = this.#found ?? {};
+    const segment = this.#known.get(draft.index)?.segment;
+    if (!segment || !inherited?.has(segment.id)) return false;
+    // Cut otherwise than when it was shown: it is left alone.
+    if (JSON.stringify(segment.content) !== JSON.stringify(draft.content)) return false;
+    const found = messages.find(({ id }) => id === segment.id);
+    if (found && shows(found, draft)) return false;
+    try {
+      await this.#change(segment, draft);
+      return true;
+    } catch (error) {
+      const code = refusalOf(error);
+      const isBeyond =
+        code === RESTJSONErrorCodes.UnknownMessage ||
+        code === RESTJSONErrorCodes.MaximumNumberOfEditsToMessagesOlderThanOneHourReached;
+      if (isBeyond) return false;
+      throw error;
     }
   }
 
@@ -258,7 +311,8 @@ export class Messages {
     }
   }
 
-  async #edit(segment: ShownSegment, draft: Draft): Promise<"changed" | "gone"> {
+  /** Throws what Discord refuses. */
+  async #change(segment: ShownSegment, draft: Draft): Promise<void> {
     const channel = this.#channelOf(segment);
     const { files = isRest(segment) ? [] : undefined } = draft;
     const call = () =>
@@ -275,6 +329,16 @@ export class Messages {
       });
     try {
       await call();
+    } catch (error) {
+      if (refusalOf(error) !== RESTJSONErrorCodes.InvalidActionOnArchivedThread) throw error;
+      await this.#unarchive(channel);
+      await call();
+    }
+  }
+
+  async #edit(segment: ShownSegment, draft: Draft): Promise<"changed" | "gone"> {
+    try {
+      await this.#change(segment, draft);
       return "changed";
     } catch (error) {
       switch (refusalOf(error)) {
@@ -285,10 +349,6 @@ export class Messages {
           // Removed before the new one comes: whatever happens in between, nothing is there twice.
           await this.#delete(segment);
           return "gone";
-        case RESTJSONErrorCodes.InvalidActionOnArchivedThread:
-          await this.#unarchive(channel);
-          await call();
-          return "changed";
         default:
           throw error;
       }
@@ -307,7 +367,7 @@ export class Messages {
     });
   }
 
-  async #delete(segment: ShownSegment): Promise<void> {
+  async #delete(segment: Pick<ShownSegment, "id" | "note">): Promise<void> {
     const channel = this.#channelOf(segment);
     const call = () =>
       this.#api.call({
@@ -341,7 +401,7 @@ export class Messages {
     return { index, content, revision, intentId, atMs: this.#now() };
   }
 
-  #channelOf({ note }: ShownSegment): string {
+  #channelOf({ note }: Pick<ShownSegment, "note">): string {
     const { channel } = (note ?? {}) as { readonly channel?: string };
     return channel ?? this.#place.channel ?? this.#target.channel;
   }

@@ -10,15 +10,13 @@ import {
 import { isOutage } from "#domain/errors";
 import type { Log } from "#ports/log";
 import type { Metrics } from "#ports/metrics";
-import type { ReplyJournal } from "#ports/platform";
+import { type ReplyJournal, requestTimeoutMs } from "#ports/platform";
 import type { Processes } from "#ports/processes";
 import { apiOf } from "./api.ts";
 import { Budget, type CallKind, type Priority } from "./budget.ts";
 import { failureOf } from "./failures.ts";
 import { Pace } from "./pace.ts";
 
-/** A call without an answer is given up as unclear after this. */
-const timeoutMs = 15_000;
 /** How often what may be repeated is tried when nobody knows whether it happened. */
 const attempts = 4;
 /** How long 429s are waited for before the call fails. */
@@ -88,7 +86,7 @@ export function createPacedApi(options: {
     ...apiOf(apiUrl),
     version: "10",
     retries: 0,
-    timeout: timeoutMs,
+    timeout: requestTimeoutMs,
     rejectOnRateLimit: () => true,
     makeRequest,
   }).setToken(token);

@@ -6,7 +6,14 @@ import type { Bot } from "#ports/bot";
 import type { Ledger } from "#ports/ledger";
 import type { Log } from "#ports/log";
 import type { Metrics } from "#ports/metrics";
-import type { ChannelNote, Platform, Reply, ReplyJournal, ReplyTarget } from "#ports/platform";
+import type {
+  ChannelNote,
+  EndedReply,
+  Platform,
+  Reply,
+  ReplyJournal,
+  ReplyTarget,
+} from "#ports/platform";
 import type { Office, Processes } from "#ports/processes";
 import { Apologies } from "./apologies.ts";
 import { Arrivals } from "./arrivals.ts";
@@ -236,6 +243,14 @@ class Discord implements DiscordPlatform {
   }
 
   openReply(to: ReplyTarget, journal: ReplyJournal): Reply {
+    return this.#replyTo(to, journal);
+  }
+
+  lookAgain(ended: EndedReply): Promise<void> {
+    return this.#replyTo(ended.to, ended.journal).lookAgain(ended);
+  }
+
+  #replyTo(to: ReplyTarget, journal: ReplyJournal): DiscordReply {
     return new DiscordReply({
       api: this.#api,
       to,

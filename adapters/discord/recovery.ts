@@ -1,6 +1,7 @@
 import { type APIMessage, MessageFlags, MessageType, Routes, SnowflakeUtil } from "discord.js";
-import type { SegmentIntent } from "#ports/platform";
+import type { EndedReply, SegmentIntent } from "#ports/platform";
 import { controlOf } from "./control-ids.ts";
+import type { Draft } from "./drafts.ts";
 import { refusalOf } from "./failures.ts";
 import type { PacedApi } from "./paced-api.ts";
 import { answerFileName } from "./slots.ts";
@@ -57,6 +58,39 @@ export function findSent(
 ): APIMessage | undefined {
   const exact = messages.find(({ nonce }) => String(nonce ?? "") === intent.intentId);
   return exact ?? messages.find((message) => isInPlace(intent, message, traces));
+}
+
+/** Messages of a reply that is over which it does not know of: told by their nonce, where Discord says it. */
+export function strays(
+  messages: readonly APIMessage[],
+  known: ReadonlySet<string>,
+  isOwnIntent: EndedReply["isOwnIntent"],
+): readonly APIMessage[] {
+  return messages.filter(({ id, nonce }) => {
+    return !known.has(id) && nonce !== undefined && isOwnIntent(String(nonce));
+  });
+}
+
+/** True when a message looks as a draft wants it to. */
+export function shows(
+  { content, components = [], attachments }: APIMessage,
+  draft: Draft,
+): boolean {
+  const { text, rows = [], files } = draft;
+  const names = attachments.map(({ filename }) => filename);
+  return (
+    content.trim() === text.trim() &&
+    idsIn(components).join(" ") === idsIn(rows).join(" ") &&
+    (files ?? []).every(({ name }) => names.includes(name))
+  );
+}
+
+/** The custom ids in rows of components, in order. */
+function idsIn(rows: readonly object[]): readonly string[] {
+  return rows.flatMap((row) => {
+    const { components = [] } = row as { readonly components?: readonly object[] };
+    return components.flatMap((one) => ("custom_id" in one ? [String(one.custom_id)] : []));
+  });
 }
 
 function isInPlace(intent: SegmentIntent, message: APIMessage, traces: RunTraces): boolean {

@@ -3,7 +3,7 @@ import { BotError } from "#domain/errors";
 import type { ReplyView } from "#domain/reply-view";
 import type { ReplyFile } from "#domain/run-event";
 import type { Log } from "#ports/log";
-import type { Reply, ReplyJournal, ReplyTarget } from "#ports/platform";
+import type { EndedReply, Reply, ReplyJournal, ReplyTarget } from "#ports/platform";
 import { LeaseLost } from "#ports/run-queue";
 import type { Apologies } from "./apologies.ts";
 import { deliverFiles } from "./deliveries.ts";
@@ -129,6 +129,21 @@ export class DiscordReply implements Reply {
     this.show(view);
     this.#isClosed = true;
     await this.settle();
+  }
+
+  /** Puts right what came late of a reply that is over. */
+  async lookAgain(ended: EndedReply): Promise<void> {
+    const { log, to } = this.#parts;
+    const { view } = ended;
+    await this.#messages.lookAgain(ended);
+    if (view.removed) return;
+    this.#isFinal = true;
+    this.#restAt = this.#messages.restAt;
+    this.#planFor(view);
+    for (const slot of this.#slots(view, true)) {
+      const isRestored = await this.#messages.restore(draftOf(slot));
+      if (isRestored) log.info({ run: to.runId, platform: "discord" }, "late change undone");
+    }
   }
 
   /** Never rejects: what went wrong is kept for `settle` and `finish`. */

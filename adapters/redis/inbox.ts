@@ -26,6 +26,7 @@ export interface BegunRun {
   readonly journal: Json | undefined;
   readonly stopRequested: boolean;
   readonly storeLostAtMs: number | undefined;
+  readonly takenOverAtMs: number | undefined;
 }
 
 type Beginning =
@@ -278,7 +279,7 @@ function toBeginning(reply: readonly unknown[]): Beginning {
   const [type, ...rest] = reply;
   if (type === "choose") return { type, waiting: toItems(rest[0]) };
   if (type !== "begun") return { type: "nothing" };
-  const [epoch, attempt, stop, checkpoint, journal, items, controls, lostAt] = rest;
+  const [epoch, attempt, stop, checkpoint, journal, items, controls, lostAt, takenOverAt] = rest;
   return {
     type,
     epoch: String(epoch),
@@ -288,8 +289,13 @@ function toBeginning(reply: readonly unknown[]): Beginning {
     journal: toNote(journal),
     items: toItems(items),
     controls: toItems(controls),
-    storeLostAtMs: toText(lostAt) === undefined ? undefined : Number(lostAt),
+    storeLostAtMs: toTime(lostAt),
+    takenOverAtMs: toTime(takenOverAt),
   };
+}
+
+function toTime(reply: unknown): number | undefined {
+  return toText(reply) === undefined ? undefined : Number(reply);
 }
 
 function toNote(reply: unknown): Json | undefined {

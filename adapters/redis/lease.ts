@@ -1,5 +1,6 @@
 import type { Json } from "#domain/json";
 import type { LedgerChange } from "#ports/ledger";
+import { requestTimeoutMs } from "#ports/platform";
 import { type AbortReason, type InboxItem, LeaseLost, type RunLease } from "#ports/run-queue";
 import type { BegunRun, Inbox, JobLock } from "./inbox.ts";
 
@@ -14,6 +15,7 @@ export class RedisLease implements RunLease {
   readonly journal: Json | undefined;
   readonly stopRequested: boolean;
   readonly storeLostAtMs: number | undefined;
+  readonly lateUntilMs: number | undefined;
   readonly #inbox: Inbox;
   readonly #lock: JobLock;
   readonly #abort = new AbortController();
@@ -38,6 +40,9 @@ export class RedisLease implements RunLease {
     this.journal = options.run.journal;
     this.stopRequested = options.run.stopRequested;
     this.storeLostAtMs = options.run.storeLostAtMs;
+    const { takenOverAtMs } = options.run;
+    this.lateUntilMs =
+      takenOverAtMs === undefined ? undefined : takenOverAtMs + options.lock.ms + requestTimeoutMs;
   }
 
   get signal(): AbortSignal {

@@ -2,13 +2,11 @@ import { setTimeout as wait } from "node:timers/promises";
 import { type Logger, LogLevel, type WebAPICallResult, WebClient } from "@slack/web-api";
 import type { Log } from "#ports/log";
 import type { Metrics } from "#ports/metrics";
-import type { ReplyJournal } from "#ports/platform";
+import { type ReplyJournal, requestTimeoutMs } from "#ports/platform";
 import type { Budget, Priority } from "./budget.ts";
 import { failureOf, isDeadToken } from "./failures.ts";
 import type { TokenSource } from "./tokens.ts";
 
-/** A call that takes longer is given up as unclear. */
-const timeoutMs = 15_000;
 /** How often what may be repeated is repeated when nobody knows whether it happened. */
 const repeats = 3;
 /** How long 429s are waited for before the call fails. */
@@ -111,7 +109,7 @@ export function createSlackApi(options: {
 export function clientOptions(apiUrl: string | undefined, log: Log) {
   return {
     ...(apiUrl === undefined ? {} : { slackApiUrl: apiUrl.endsWith("/") ? apiUrl : `${apiUrl}/` }),
-    timeout: timeoutMs,
+    timeout: requestTimeoutMs,
     retryConfig: { retries: 0 },
     rejectRateLimitedCalls: true,
     logger: quietLogger(log),

@@ -15,20 +15,17 @@ export interface ThreadMessage {
   readonly files?: unknown;
   readonly metadata?: {
     readonly event_type?: string;
-    readonly event_payload?: { readonly intent?: string };
+    readonly event_payload?: { readonly intent?: string; readonly shown?: string };
   };
 }
 
-/**
- * Our messages in a thread since the first of these intents: one read. Undefined: reading is refused
- * there.
- */
+/** Our messages in a thread since shortly before a moment: one read. Undefined: reading is refused there. */
 export async function ownMessages(
   api: SlackApi,
   { channel, threadTs, botUser }: SlackTarget,
-  intents: readonly SegmentIntent[],
+  fromMs: number,
 ): Promise<readonly ThreadMessage[] | undefined> {
-  const sinceMs = Math.min(...intents.map(({ atMs }) => atMs)) - clockToleranceMs;
+  const sinceMs = fromMs - clockToleranceMs;
   try {
     const { messages } = await api.call(
       "conversations.replies",

@@ -5,7 +5,7 @@ import type { Bot } from "#ports/bot";
 import type { Ledger } from "#ports/ledger";
 import type { Log } from "#ports/log";
 import type { Metrics } from "#ports/metrics";
-import type { ChannelNote, Reply, ReplyJournal, ReplyTarget } from "#ports/platform";
+import type { ChannelNote, EndedReply, Reply, ReplyJournal, ReplyTarget } from "#ports/platform";
 import type { Processes } from "#ports/processes";
 import type { Alarm } from "./alarm.ts";
 import { clientOptions, createSlackApi, quietLogger, type SlackApi } from "./api.ts";
@@ -122,6 +122,14 @@ export class InstalledWorkspace {
   }
 
   openReply(to: ReplyTarget, journal: ReplyJournal): Reply {
+    return this.#replyTo(to, journal);
+  }
+
+  lookAgain(ended: EndedReply): Promise<void> {
+    return this.#replyTo(ended.to, ended.journal).lookAgain(ended);
+  }
+
+  #replyTo(to: ReplyTarget, journal: ReplyJournal): SlackReply {
     const target = targetOf(to.target);
     return new SlackReply({
       api: this.#api,

@@ -234,7 +234,8 @@ export class LiveStream {
   ): Promise<void> {
     const { messages, plan, life } = this.#parts;
     const { text, steps, blocks, session } = end;
-    const metadata = messages.metadataOf(open.index, plan().revision);
+    const { revision } = plan();
+    const metadata = messages.metadataOf(open.index, { revision, text, blocks });
     this.#open = undefined;
     this.rest();
     await open.writer.stop(text, steps, { blocks, metadata, session });

@@ -1,8 +1,9 @@
+import { hash } from "node:crypto";
 import type { Log } from "#ports/log";
-import type { ReplyJournal, SegmentIntent, ShownSegment } from "#ports/platform";
+import type { EndedReply, ReplyJournal, SegmentIntent, ShownSegment } from "#ports/platform";
 import type { SlackApi } from "./api.ts";
 import { failureOf, refusalOf } from "./failures.ts";
-import { messageOf, metadataType, ownMessages } from "./found-messages.ts";
+import { messageOf, metadataType, ownMessages, type ThreadMessage } from "./found-messages.ts";
 import type { SlackTarget } from "./inbound.ts";
 import { MessageCalls } from "./message-calls.ts";
 import type { PlannedPart } from "./plan.ts";
@@ -43,6 +44,10 @@ export class Messages {
   readonly #known = new Map<number, Known>();
   readonly #calls: MessageCalls;
   readonly #pending: Map<number, SegmentIntent>;
+  /** Set when the reply is over: what is there, and which of it may have been changed late. */
+  #found:
+    | { readonly messages: readonly ThreadMessage[]; readonly inherited: ReadonlySet<string> }
+    | undefined;
   /** Messages that may stand above already, where nobody could look. */
   readonly #continued = new Set<number>();
 
@@ -140,11 +145,13 @@ export class Messages {
     await this.#journal.after(segment);
   }
 
-  metadataOf(index: number, revision: number) {
+  /** What a message carries that tells it from others, and one state of it from another. */
+  metadataOf(index: number, { revision, text, blocks }: Omit<Shown, "closed">) {
     const intent = this.#journal.intentId(index, revision);
+    const shown = markOf(text, blocks);
     return {
       event_type: metadataType,
-      event_payload: { run: this.#runId, segment: index, intent },
+      event_payload: { run: this.#runId, segment: index, intent, shown },
     };
   }
 
@@ -152,7 +159,8 @@ export class Messages {
   async recover(): Promise<void> {
     if (this.#pending.size === 0) return;
     const texts = [...this.#pending.values()].filter(({ content }) => content.type !== "file");
-    const messages = texts.length === 0 ? [] : await ownMessages(this.#api, this.#target, texts);
+    const sinceMs = Math.min(...texts.map(({ atMs }) => atMs));
+    const messages = texts.length === 0 ? [] : await ownMessages(this.#api, this.#target, sinceMs);
     for (const intent of this.#pending.values()) {
       const taken = new Set([...this.#known.values()].map(({ segment }) => segment.id));
       const found = texts.includes(intent) ? messageOf(intent, messages ?? [], taken) : undefined;
@@ -169,6 +177,36 @@ export class Messages {
     this.#pending.clear();
   }
 
+  /**
+   * Reads what is there once the reply is over, and takes back what came late and is there once too
+   * often. From then on only what may have been changed late is put right, and nothing new appears.
+   */
+  async lookAgain({ inherited, isOwnIntent, sinceMs }: EndedReply): Promise<void> {
+    const messages = (await ownMessages(this.#api, this.#target, sinceMs)) ?? [];
+    const known = new Set([...this.#known.values()].map(({ segment }) => segment.id));
+    for (const { ts, metadata } of messages) {
+      const intent = metadata?.event_payload?.intent;
+      if (known.has(ts) || intent === undefined || !isOwnIntent(intent)) continue;
+      await this.#calls.delete(ts);
+    }
+    this.#found = { messages, inherited };
+  }
+
+  /** Makes a message show this again when somebody else changed it late. True: it did not. */
+  async restore(part: PlannedPart, shown: Shown): Promise<boolean> {
+    const { messages = [], inherited } = this.#found ?? {};
+    const segment = this.#known.get(part.index)?.segment;
+    if (!segment || !inherited?.has(segment.id)) return false;
+    const content = { type: "text", from: part.from, to: part.to } as const;
+    // Cut otherwise than when it was shown: it is left alone.
+    if (JSON.stringify(segment.content) !== JSON.stringify(content)) return false;
+    const metadata = this.metadataOf(part.index, shown);
+    const found = messages.find(({ ts }) => ts === segment.id);
+    const isAsItWas = found?.metadata?.event_payload?.shown === metadata.event_payload.shown;
+    if (found && isAsItWas) return false;
+    return (await this.#calls.update(segment.id, { ...shown, metadata })) !== undefined;
+  }
+
   /** Makes a message show this; creates it when it is not there. */
   async put(part: Pick<PlannedPart, "index" | "from" | "to">, wanted: Shown): Promise<void> {
     const shown = { ...wanted, blocks: [...this.notesOf(part.index), ...wanted.blocks] };
@@ -183,7 +221,7 @@ export class Messages {
     let leftOver: readonly Block[] = [];
     if (known.shown !== key) {
       if (isStream(known.segment)) await this.#calls.stopStream(id);
-      const metadata = this.metadataOf(part.index, revision);
+      const metadata = this.metadataOf(part.index, shown);
       const written = await this.#calls.update(id, { ...shown, metadata });
       if (!written) {
         // Somebody deleted it: what it showed is shown again.
@@ -239,7 +277,7 @@ export class Messages {
       await this.announce(part, shown.revision);
       try {
         const { closed, revision } = shown;
-        const metadata = this.metadataOf(index, revision);
+        const metadata = this.metadataOf(index, shown);
         const { ts, leftOver } = await this.#calls.post({ ...shown, metadata });
         const content = { type: "text", from: part.from, to: part.to } as const;
         const segment: ShownSegment = { index, id: ts, content, revision, closed };
@@ -270,6 +308,11 @@ export class Messages {
 
 function keyOf(text: string, blocks: readonly Block[]): string {
   return JSON.stringify([text, blocks]);
+}
+
+/** The same in few letters. */
+function markOf(text: string, blocks: readonly Block[]): string {
+  return hash("sha256", keyOf(text, blocks)).slice(0, 16);
 }
 
 function isSame(a: ShownSegment, b: ShownSegment): boolean {

@@ -6,7 +6,14 @@ import type { HttpRoutes } from "#ports/http";
 import type { Ledger } from "#ports/ledger";
 import type { Log } from "#ports/log";
 import type { Metrics } from "#ports/metrics";
-import type { ChannelNote, Platform, Reply, ReplyJournal, ReplyTarget } from "#ports/platform";
+import type {
+  ChannelNote,
+  EndedReply,
+  Platform,
+  Reply,
+  ReplyJournal,
+  ReplyTarget,
+} from "#ports/platform";
 import { alone, type Processes } from "#ports/processes";
 import { type Alarm, systemAlarm } from "./alarm.ts";
 import { teamOf } from "./files.ts";
@@ -147,6 +154,10 @@ class Slack implements SlackPlatform {
     const office = this.#officeOf(team);
     void this.#stopWithoutAccess(team);
     return office.openReply(to, journal);
+  }
+
+  async lookAgain(ended: EndedReply): Promise<void> {
+    return this.#officeOf(targetOf(ended.to.target).team).lookAgain(ended);
   }
 
   async openFile(file: Attachment, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {

@@ -1,7 +1,7 @@
 import { BotError } from "#domain/errors";
 import type { ReplyView } from "#domain/reply-view";
 import type { Log } from "#ports/log";
-import type { Reply, ReplyJournal, ReplyTarget } from "#ports/platform";
+import type { EndedReply, Reply, ReplyJournal, ReplyTarget } from "#ports/platform";
 import { LeaseLost } from "#ports/run-queue";
 import type { Alarm } from "./alarm.ts";
 import { heldBy, type SlackApi } from "./api.ts";
@@ -101,9 +101,7 @@ export class SlackReply implements Reply {
 
   show(shown: ReplyView): void {
     if (this.#isClosed || this.#failure instanceof LeaseLost) return;
-    // That a message is being written is seen by itself.
-    const steps = shown.steps.filter(({ type }) => type !== "message_creation");
-    const view = { ...shown, steps };
+    const view = withoutWriting(shown);
     this.#newest = view;
     this.#last = view;
     this.#shownAtMs = this.#parts.now();
@@ -134,6 +132,24 @@ export class SlackReply implements Reply {
     } catch (error) {
       await this.#parts.sayDirectly(view, error);
       throw error;
+    }
+  }
+
+  /** Puts right what came late of a reply that is over. */
+  async lookAgain(ended: EndedReply): Promise<void> {
+    const { log, to } = this.#parts;
+    const view = withoutWriting(ended.view);
+    await this.#messages.lookAgain(ended);
+    if (view.removed) return;
+    this.#isFinal = true;
+    await this.#planFor(view);
+    const parts = this.#partsToShow(view);
+    for (const part of parts) {
+      const text = withoutPings(part.text, [this.#parts.target.user]);
+      const blocks = part === parts.at(-1) ? workingSections(view) : [];
+      const shown = { text, blocks, closed: true, revision: view.revision };
+      const isRestored = await this.#messages.restore(part, shown);
+      if (isRestored) log.info({ run: to.runId, platform: "slack" }, "late change undone");
     }
   }
 
@@ -337,6 +353,11 @@ export class SlackReply implements Reply {
     clearTimeout(timer);
     this.#wake = undefined;
   }
+}
+
+/** That a message is being written is seen by itself. */
+function withoutWriting(view: ReplyView): ReplyView {
+  return { ...view, steps: view.steps.filter(({ type }) => type !== "message_creation") };
 }
 
 function problemOf(error: unknown): string {

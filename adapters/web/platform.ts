@@ -6,7 +6,14 @@ import type { FileStore } from "#ports/file-store";
 import type { HttpPeer, HttpRoutes } from "#ports/http";
 import type { Ledger } from "#ports/ledger";
 import type { Log } from "#ports/log";
-import type { ChannelNote, Platform, Reply, ReplyJournal, ReplyTarget } from "#ports/platform";
+import type {
+  ChannelNote,
+  EndedReply,
+  Platform,
+  Reply,
+  ReplyJournal,
+  ReplyTarget,
+} from "#ports/platform";
 import type { Processes } from "#ports/processes";
 import type { RecordStore } from "#ports/record-store";
 import { loadAssets } from "./assets.ts";
@@ -158,6 +165,14 @@ class Web implements WebPlatform {
   }
 
   openReply(to: ReplyTarget, journal: ReplyJournal): Reply {
+    return this.#replyTo(to, journal);
+  }
+
+  lookAgain(ended: EndedReply): Promise<void> {
+    return this.#replyTo(ended.to, ended.journal).lookAgain(ended);
+  }
+
+  #replyTo(to: ReplyTarget, journal: ReplyJournal): WebReply {
     return new WebReply({
       history: this.#history,
       live: this.#live,

@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import { BotError } from "#domain/errors";
 import type { ReplyView, StepView } from "#domain/reply-view";
 import type { Log } from "#ports/log";
-import type { Reply, ReplyJournal, ReplyTarget, ShownSegment } from "#ports/platform";
+import type { EndedReply, Reply, ReplyJournal, ReplyTarget, ShownSegment } from "#ports/platform";
 import { LeaseLost } from "#ports/run-queue";
 import type { History } from "./history.ts";
 import type { WebTarget } from "./inbound.ts";
@@ -87,6 +88,31 @@ export class WebReply implements Reply {
     this.#isClosed = true;
     await this.settle();
     if (this.#drawn && !this.#isClosedInJournal) await this.#close(this.#drawn.message);
+  }
+
+  /** Puts right what came late of a reply that is over: what it stores is not fenced. */
+  async lookAgain({ view, journal }: EndedReply): Promise<void> {
+    const { history, live, log, to } = this.#parts;
+    if (view.removed) return this.#removeAgain(journal, view.revision);
+    const segment = journal.saved.find(({ index }) => index === INDEX);
+    const known = segment && (await history.message(segment.id));
+    if (!known) return;
+    const right = drawOn(known, view);
+    if (isDeepStrictEqual(right, known)) return;
+    const message = { ...right, version: history.stamp(known.version) };
+    await history.write(message);
+    live.publish({ type: "message", channel: message.channel, message });
+    log.info({ run: to.runId, platform: "web" }, "late change undone");
+  }
+
+  async #removeAgain(journal: ReplyJournal, lastRevision: number): Promise<void> {
+    const { history, live } = this.#parts;
+    for (let revision = 0; revision <= lastRevision; revision += 1) {
+      const message = await history.message(idOf(journal.intentId(INDEX, revision)));
+      if (!message) continue;
+      await history.remove(message);
+      live.publish({ type: "remove", channel: message.channel, id: message.id });
+    }
   }
 
   /** Never rejects: what went wrong is kept for `settle` and `finish`. */

@@ -4,6 +4,9 @@ import type { Attachment } from "#domain/message";
 import type { ReplyView } from "#domain/reply-view";
 import type { Bot } from "#ports/bot";
 
+/** The longest a request to a platform may be under way, in milliseconds; then it is given up as unclear. */
+export const requestTimeoutMs = 15_000;
+
 /**
  * A chat platform as the bot sees it.
  *
@@ -20,6 +23,13 @@ export interface Platform {
   isConnected(): boolean;
   /** Opens the place a reply is drawn; after a crash with what the journal remembers. Never throws. */
   openReply(to: ReplyTarget, journal: ReplyJournal): Reply;
+  /**
+   * Reads the messages of a reply that has ended once more, and repairs what requests made of them that
+   * came late, sent by who held its lease before: older text is drawn anew, and a message that is there
+   * twice is removed where it can be told. Shows nothing new; may be repeated. Throws when it could not
+   * look. Absent where nothing can come late.
+   */
+  lookAgain?(ended: EndedReply): Promise<void>;
   /** Fetches an attachment's bytes. Throws a BotError `file-unavailable` with the reason in words. */
   openFile(file: Attachment, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
   /**
@@ -80,6 +90,21 @@ export interface Reply {
   settle(): Promise<void>;
   /** Resolves when every character is visible; throws a BotError when it cannot be. */
   finish(view: ReplyView): Promise<void>;
+}
+
+/** A reply that is over, as it was left. */
+export interface EndedReply {
+  readonly to: ReplyTarget;
+  /** What it was finished with. */
+  readonly view: ReplyView;
+  /** `saved` is all it shows; nobody writes in it any more. */
+  readonly journal: ReplyJournal;
+  /** The ids of messages that somebody else had begun: only these may have been changed late. */
+  readonly inherited: ReadonlySet<string>;
+  /** Whether an intent was this reply's: what came of it is in `saved`, or is there once too often. */
+  readonly isOwnIntent: (intentId: string) => boolean;
+  /** Nothing of it is older, in milliseconds since 1970. */
+  readonly sinceMs: number;
 }
 
 /** One platform message of a reply, as the journal remembers it. */

@@ -166,6 +166,11 @@ export interface RunLease {
    * looks unanswered now, and been shown what no journal knows of. In milliseconds since 1970.
    */
   readonly storeLostAtMs?: number | undefined;
+  /**
+   * Set when the conversation was taken over from somebody who had not ended: what that one had sent may
+   * arrive until then, a lease and a request's time after the takeover. In milliseconds since 1970.
+   */
+  readonly lateUntilMs?: number | undefined;
   /** A stop was asked before this attempt began: end as cancelled, do not start again. */
   readonly stopRequested: boolean;
   /** Aborted with an {@link AbortReason}. */

@@ -10,6 +10,7 @@ import { executeRun, type RunAbort, type RunEnding } from "./execute-run.ts";
 import { forgetConversation, forgetOlder, forgetPerson } from "./forget.ts";
 import { handedOver, keepMissed } from "./hand-over.ts";
 import { createJournal } from "./journal.ts";
+import { lookAgainLater } from "./late-looks.ts";
 import type { RunWork } from "./run-work.ts";
 import { reviseMessage, startNewThread } from "./thread-changes.ts";
 
@@ -82,16 +83,18 @@ async function converse(work: RunWork, environment: RunEnvironment): Promise<Out
   const { task, lease } = work;
   const platform = environment.platforms.get(task.place.platform);
   if (!platform) return setAside(work, environment, "reply-impossible");
-  const reply = platform.openReply(
-    {
-      runId: task.runId,
-      conversationKey: task.conversationKey,
-      target: task.place.target,
-      answers: task.messages.map(({ eventId }) => eventId),
-      asker: task.asker,
-    },
-    createJournal(task, lease),
-  );
+  const journal = createJournal(task, lease);
+  const reply = platform.openReply(work.replyTarget, journal);
+  const outcome = await answerIn(reply, work, environment);
+  return lookAgainLater(outcome, { work, journal, nowMs: environment.now() });
+}
+
+async function answerIn(
+  reply: Reply,
+  work: RunWork,
+  environment: RunEnvironment,
+): Promise<Outcome> {
+  const { task, lease } = work;
   if (lease.attempt > attemptsFor(work)) return giveUp(work, environment, reply);
 
   const waitedMs = environment.now() - (lease.items[0]?.acceptedAtMs ?? environment.now());

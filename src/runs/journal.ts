@@ -11,6 +11,21 @@ interface SavedJournal {
   readonly intents: readonly SegmentIntent[];
 }
 
+/** A run's journal, and what it leaves when the run is over. */
+export interface RunJournal extends ReplyJournal {
+  /** What there is to look at again. */
+  left(): LeftReply;
+}
+
+/** What a reply has left in the chat. */
+export interface LeftReply {
+  readonly segments: readonly ShownSegment[];
+  /** The ids of those that an earlier attempt had begun. */
+  readonly inherited: readonly string[];
+  /** What the names of all its intents begin with. */
+  readonly intentPrefix: string;
+}
+
 /** So many messages of a reply are asked for where the store has lost what it knew of them. */
 const lostSegments = 3;
 /** How far the platform's clock may be behind the store's. */
@@ -20,7 +35,7 @@ const clockToleranceMs = 60_000;
  * The durable memory of what a run's reply made visible, kept by its lease. Intents are named by what is
  * answered, so that they are the same should it have to be accepted a second time.
  */
-export function createJournal({ messages }: RunTask, lease: RunLease): ReplyJournal {
+export function createJournal({ messages }: RunTask, lease: RunLease): RunJournal {
   const { segments: saved, intents } = toSavedJournal(lease.journal);
   const answered = `${lease.conversationKey} ${lease.items[0]?.eventId}`;
   const sentAtMs = Math.min(...messages.map((message) => message.sentAtMs));
@@ -55,10 +70,13 @@ function openJournal(parts: {
   readonly lease: RunLease;
   readonly saved: readonly ShownSegment[];
   readonly doubtful: readonly SegmentIntent[];
-}): ReplyJournal {
+}): RunJournal {
   const { answered, lease, saved, doubtful } = parts;
   const segments = new Map(saved.map((segment) => [segment.index, segment]));
   const intents = new Map(doubtful.map((intent) => [intent.index, intent]));
+  const inherited = new Set(saved.map(({ id }) => id));
+  /** Begun by an earlier attempt, and not found yet. */
+  const sought = new Set(doubtful.map(({ index }) => index));
   const write = () =>
     lease.saveJournal(toJson({ segments: [...segments.values()], intents: [...intents.values()] }));
   /**
@@ -75,10 +93,12 @@ function openJournal(parts: {
     doubtful,
     intentId: (index, revision) => intentIdOf(answered, index, revision),
     async before(intent) {
+      sought.delete(intent.index);
       intents.set(intent.index, intent);
       await write();
     },
     async after(segment) {
+      if (sought.delete(segment.index)) inherited.add(segment.id);
       intents.delete(segment.index);
       segments.set(segment.index, segment);
       await writeNowOrWithTheNext();
@@ -89,13 +109,22 @@ function openJournal(parts: {
       await writeNowOrWithTheNext();
     },
     assertOwner: () => lease.assertOwner(),
+    left: () => ({
+      segments: [...segments.values()],
+      inherited: [...inherited],
+      intentPrefix: intentPrefixOf(answered),
+    }),
   };
 }
 
 /** At most 25 characters, so that it fits a Discord nonce. */
 function intentIdOf(answered: string, index: number, revision: number): string {
-  const reply = hash("sha256", answered).slice(0, 16);
-  return `${reply}.${index.toString(36)}.${revision.toString(36)}`.slice(0, 25);
+  const place = `${index.toString(36)}.${revision.toString(36)}`;
+  return `${intentPrefixOf(answered)}${place}`.slice(0, 25);
+}
+
+function intentPrefixOf(answered: string): string {
+  return `${hash("sha256", answered).slice(0, 16)}.`;
 }
 
 function toSavedJournal(value: Json | undefined): SavedJournal {

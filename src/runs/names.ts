@@ -11,6 +11,9 @@ export const names = {
   atHand: (conversationKey: string) => `at-hand/${conversationKey}`,
   /** Register: where a run belongs. */
   run: (runId: string) => `run/${runId}`,
+  /** Register: a reply that is looked at once more. Ranking: their runs, by when. */
+  lateLook: (runId: string) => `late-look/${runId}`,
+  lateLooks: "late-looks",
   /** Register: which run answered a message. */
   answered: (eventId: string) => `answered/${eventId}`,
   /** Register: a question to a person that is still open. */

@@ -8,6 +8,7 @@ import type { Notice, RunEvent } from "#domain/run-event";
 import type { ChannelSettings } from "#domain/settings";
 import type { LedgerChange } from "#ports/ledger";
 import type { Span } from "#ports/metrics";
+import type { ReplyTarget } from "#ports/platform";
 import type { InboxItem, RunLease } from "#ports/run-queue";
 import { type Checkpoint, toJson } from "./checkpoint.ts";
 import type { AtHand } from "./controls.ts";
@@ -75,6 +76,13 @@ export class RunWork {
 
   get view(): ReplyView {
     return this.#state.view;
+  }
+
+  /** Where and for whom its reply is drawn. */
+  get replyTarget(): ReplyTarget {
+    const { runId, conversationKey, place, messages, asker } = this.task;
+    const answers = messages.map(({ eventId }) => eventId);
+    return { runId, conversationKey, target: place.target, answers, asker };
   }
 
   /** Decisions and answers that woke this run. */

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { BotError } from "#domain/errors";
 import { emptyView, type ReplyView } from "#domain/reply-view";
 import type { ReplyFile } from "#domain/run-event";
-import type { Platform, ReplyTarget } from "#ports/platform";
+import type { EndedReply, Platform, ReplyTarget } from "#ports/platform";
 import { LeaseLost } from "#ports/run-queue";
 import { FakeBot } from "../fakes/fake-bot.ts";
 import { JournalMemory, MemoryJournal } from "../fakes/memory-journal.ts";
@@ -24,6 +24,8 @@ export interface PlatformHarness {
   seen(target: ReplyTarget): Promise<Seen>;
   /** The platform as after kill -9: the old one shows nothing any more. Not started yet. */
   restart(): Promise<Platform>;
+  /** How many writes the outside world was asked for so far. */
+  writes(): number;
   /** From now on the outside world refuses every write, for good. */
   refuseWrites(): void;
   close(): Promise<void>;
@@ -355,6 +357,59 @@ export function describePlatform(
       expect(await seenWords(harness, target)).toEqual(numbers(1, 9));
     });
 
+    test.each([
+      { count: 80, revision: 0 },
+      { count: 80, revision: 1 },
+      { count: 1500, revision: 0 },
+    ])(
+      "older text of $count words that arrives after the end is put right when the reply is looked at again (revision $revision)",
+      async ({ count, revision }) => {
+        const { harness, platform, target } = await started();
+        const asleep = new JournalMemory();
+        const first = platform.openReply(target, new MemoryJournal(target.runId, asleep));
+        first.show(viewOf(target, { text: words(1, count - 30) }));
+        await first.settle();
+        const memory = new JournalMemory(asleep);
+        const view = viewOf(target, { text: words(1, count), revision, status: "completed" });
+        await platform.openReply(target, new MemoryJournal(target.runId, memory)).finish(view);
+        const ids = (await harness.seen(target)).messages.map(({ id }) => id);
+        // What was on its way all the while.
+        await first.finish(viewOf(target, { text: words(1, count - 25) }));
+        expect(await seenWords(harness, target)).not.toEqual(numbers(1, count));
+
+        await platform.lookAgain?.(ended(target, { view, memory, inherited: asleep }));
+        expect(await seenWords(harness, target)).toEqual(numbers(1, count));
+        expect((await harness.seen(target)).messages.map(({ id }) => id)).toEqual(ids);
+        const before = harness.writes();
+        await platform.lookAgain?.(ended(target, { view, memory, inherited: asleep }));
+        expect(harness.writes()).toBe(before);
+      },
+    );
+
+    test("a message that arrives after the end a second time is removed when the reply is looked at again", async () => {
+      const { harness, platform, target } = await started();
+      const asleep = new JournalMemory();
+      const journal = new MemoryJournal(target.runId, asleep);
+      const [stored, isAwake] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      journal.onBefore = async () => {
+        stored.resolve();
+        await isAwake.promise;
+      };
+      const first = platform.openReply(target, journal);
+      const late = first.finish(viewOf(target, { text: words(1, 5), status: "completed" }));
+      await stored.promise;
+      const memory = new JournalMemory(asleep);
+      const view = viewOf(target, { text: words(1, 8), status: "completed" });
+      await platform.openReply(target, new MemoryJournal(target.runId, memory)).finish(view);
+      isAwake.resolve();
+      await late;
+
+      await platform.lookAgain?.(ended(target, { view, memory, inherited: asleep }));
+      const { messages } = await harness.seen(target);
+      expect(messages).toHaveLength(1);
+      expect(await seenWords(harness, target)).toEqual(numbers(1, 8));
+    });
+
     test("a refused write never throws in show, and finish says so in words", async () => {
       const { harness, platform, target } = await started();
       harness.refuseWrites();
@@ -383,6 +438,27 @@ export function describePlatform(
       });
     });
   });
+}
+
+/** A reply that is over. `inherited`: what the journal was when its last holder took it over. */
+function ended(
+  target: ReplyTarget,
+  left: {
+    readonly view: ReplyView;
+    readonly memory: JournalMemory;
+    readonly inherited: JournalMemory;
+  },
+): EndedReply {
+  const { view, memory, inherited } = left;
+  const journal = new MemoryJournal(target.runId, memory);
+  return {
+    to: target,
+    view,
+    journal,
+    inherited: new Set([...inherited.segments.values()].map(({ id }) => id)),
+    isOwnIntent: (intentId) => [0, 1, 2].some((at) => intentId === journal.intentId(at, 0)),
+    sinceMs: Date.now() - 60_000,
+  };
 }
 
 /** `w1 w2 … `: words that survive any splitting and any Markdown. */

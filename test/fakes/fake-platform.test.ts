@@ -35,6 +35,7 @@ async function createHarness(charactersPerMessage?: number): Promise<PlatformHar
       platform = new FakePlatform(options);
       return platform;
     },
+    writes: () => screen.writes.length,
     refuseWrites() {
       screen.onWrite = async () => {
         throw new BotError("reply-impossible", { detail: "The channel is archived." });

@@ -4,6 +4,7 @@ import type { ReplyView } from "#domain/reply-view";
 import type { Bot, MessageAnswer } from "#ports/bot";
 import type {
   ChannelNote,
+  EndedReply,
   Platform,
   Reply,
   ReplyJournal,
@@ -33,6 +34,13 @@ export interface SeenReply {
   readonly view: ReplyView | undefined;
 }
 
+/** A message as its platform gives it back. */
+export interface SentMessage {
+  readonly id: string;
+  readonly intentId: string;
+  readonly text: string;
+}
+
 /** Where a {@link FakePlatform} makes things visible. */
 export interface Screen {
   create(intentId: string, message: Omit<SeenMessage, "id">): Promise<string>;
@@ -41,6 +49,8 @@ export interface Screen {
   /** What a platform answers when asked whether a create happened. */
   findByIntent(intentId: string): Promise<string | undefined>;
   openAttachment(id: string): Promise<Uint8Array | undefined>;
+  /** What a platform answers when asked what a run shows. */
+  shownBy?(runId: string): Promise<readonly SentMessage[]>;
   /** Told what is said in a channel that is no reply. */
   note?(note: ChannelNote): void;
   /** Told what is deleted for good. */
@@ -75,6 +85,7 @@ export class FakeScreen implements Screen {
   readonly #ofConversation = new Map<string, Set<string>>();
   readonly #ofRun = new Map<string, Set<string>>();
   readonly #byIntent = new Map<string, string>();
+  readonly #intents = new Map<string, string>();
   #lastId = 0;
 
   note(note: ChannelNote): void {
@@ -118,6 +129,7 @@ export class FakeScreen implements Screen {
     addTo(this.#ofConversation, message.conversationKey, id);
     addTo(this.#ofRun, message.runId, id);
     this.#byIntent.set(intentId, id);
+    this.#intents.set(id, intentId);
     this.writes.push({ type: "create", id, text: message.text });
     return id;
   }
@@ -141,6 +153,11 @@ export class FakeScreen implements Screen {
 
   async findByIntent(intentId: string): Promise<string | undefined> {
     return this.#byIntent.get(intentId);
+  }
+
+  async shownBy(runId: string): Promise<readonly SentMessage[]> {
+    const own = this.#those(this.#ofRun.get(runId));
+    return own.map(({ id, text }) => ({ id, text, intentId: this.#intents.get(id) ?? "" }));
   }
 
   async openAttachment(id: string): Promise<Uint8Array | undefined> {
@@ -213,6 +230,14 @@ export class FakePlatform implements Platform {
   }
 
   openReply(to: ReplyTarget, journal: ReplyJournal): Reply {
+    return this.#replyTo(to, journal);
+  }
+
+  lookAgain(ended: EndedReply): Promise<void> {
+    return this.#replyTo(ended.to, ended.journal).lookAgain(ended);
+  }
+
+  #replyTo(to: ReplyTarget, journal: ReplyJournal): FakeReply {
     return new FakeReply({
       screen: this.screen,
       limit: this.#limit,
@@ -280,6 +305,18 @@ class FakeReply implements Reply {
     this.show(view);
     this.#isFinished = true;
     await this.settle();
+  }
+
+  async lookAgain({ view, inherited, isOwnIntent }: EndedReply): Promise<void> {
+    const { screen, to } = this.#parts;
+    const known = new Set([...this.#segments.values()].map(({ id }) => id));
+    for (const { id, intentId, text } of (await screen.shownBy?.(to.runId)) ?? []) {
+      if (!known.has(id) && isOwnIntent(intentId)) await screen.remove(id);
+      const segment = [...this.#segments.values()].find((one) => one.id === id);
+      if (!segment || !inherited.has(id) || segment.content.type !== "text") continue;
+      const right = textOf(segment.content, view);
+      if (text !== right) await screen.edit(id, { text: right, view });
+    }
   }
 
   /** Never rejects: what went wrong is kept for `settle` and `finish`. */

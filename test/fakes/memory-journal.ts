@@ -9,8 +9,14 @@ export type JournalCall =
 
 /** Outlives the "process": what the queue's engine would have on disk. */
 export class JournalMemory {
-  readonly segments = new Map<number, ShownSegment>();
-  readonly intents = new Map<number, SegmentIntent>();
+  readonly segments: Map<number, ShownSegment>;
+  readonly intents: Map<number, SegmentIntent>;
+
+  /** `from`: as it is now, and on its own from now on. */
+  constructor(from?: JournalMemory) {
+    this.segments = new Map(from?.segments);
+    this.intents = new Map(from?.intents);
+  }
 }
 
 /**

@@ -3,7 +3,8 @@
 --
 -- item:<event>           a hash: conversation, kind, state, person, payload, detail, at, amendment
 -- line:<state>:<conv>    events of a conversation by sequence; 'waiting' is also the line of all
--- run:<conv>             the run at hand: epoch, state, due, attempts, stop, job, checkpoint, journal
+-- run:<conv>             the run at hand: epoch, state, due, attempts, stop, job, checkpoint, journal,
+--                         takenOver (when it last was, from somebody who had not ended)
 -- due                    conversations by when somebody has to look at them at the latest
 
 -- A conversation nobody has begun by then has lost its wake-up.
@@ -239,6 +240,10 @@ local function beginAgain(conversation, run, owner, job, locks, now)
   -- The answer to this very request was lost on its way: nobody has worked on it.
   if run.state == 'running' and string.sub(run.epoch, -#owner - 1) == '-' .. owner then
     attempts = attempts - 1
+  elseif run.state == 'running' then
+    -- Whoever held it has not ended: what that one had sent may come late.
+    run.takenOver = whole(now)
+    redis.call('HSET', runKey(conversation), 'takenOver', run.takenOver)
   end
   if attempts >= suspectAttempts then
     if isHeldBack(conversation) then
@@ -258,7 +263,7 @@ local function beginAgain(conversation, run, owner, job, locks, now)
   end
   lookAt(conversation, now + watchMs)
   return { 'begun', epoch, attempts + 1, run.stop == '0' and 0 or 1, run.checkpoint or false,
-    run.journal or false, itemsOf(inLine('taken', conversation)), controls, lostAt() }
+    run.journal or false, itemsOf(inLine('taken', conversation)), controls, lostAt(), run.takenOver or false }
 end
 
 local function takeNext(conversation, chosen)

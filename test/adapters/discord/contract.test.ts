@@ -30,6 +30,7 @@ async function discordHarness(): Promise<PlatformHarness> {
       platform = createDiscord(discord, { ledger });
       return platform;
     },
+    writes: () => discord.requests().filter(({ method }) => method !== "GET").length,
     refuseWrites() {
       discord.faults.always({}, { type: "refusal", name: "missingPermissions" });
     },

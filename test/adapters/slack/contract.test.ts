@@ -29,6 +29,7 @@ async function slackHarness(streaming: "auto" | "update"): Promise<PlatformHarne
       platform = createSlack(slack, { ledger, streaming });
       return platform;
     },
+    writes: () => slack.calls().filter(({ method }) => method !== "conversations.replies").length,
     refuseWrites() {
       slack.faults.always("*", { type: "refusal", error: "is_archived" });
     },

@@ -12,6 +12,12 @@ describePlatform("the console", async (bot: FakeBot): Promise<PlatformHarness> =
   const onlooker = await startedWeb(bot, { disk });
   const ada = new Window(onlooker, "Ada");
   let runs = 0;
+  let writes = 0;
+  const write = disk.records.write.bind(disk.records);
+  disk.records.write = async (key, value) => {
+    writes += 1;
+    await write(key, value);
+  };
   return {
     platform,
     async target(): Promise<ReplyTarget> {
@@ -40,6 +46,7 @@ describePlatform("the console", async (bot: FakeBot): Promise<PlatformHarness> =
     async restart() {
       return createWeb({ disk });
     },
+    writes: () => writes,
     refuseWrites() {
       disk.records.write = async () => {
         throw new Error("the disk is full");

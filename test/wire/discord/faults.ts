@@ -14,6 +14,8 @@ export type Fault =
   | { readonly type: "http-error"; readonly status: number; readonly accepted: boolean }
   /** The connection is reset, or closed politely; the real client repeats only after a reset. */
   | { readonly type: "reset" | "hang-up"; readonly accepted: boolean }
+  /** On its way until {@link FaultPlan.clear}, and carried out only then, whoever is still there. */
+  | { readonly type: "late" }
   /** No answer until {@link FaultPlan.clear}, then a reset. */
   | { readonly type: "silence"; readonly accepted: boolean };
 

@@ -169,6 +169,9 @@ export class RestApi {
         if (fault.accepted) work();
         record.status = 0;
         return { type: fault.type };
+      case "late":
+        await this.faults.untilCleared();
+        return work();
       case "silence":
         if (fault.accepted) work();
         record.status = 0;

@@ -13,6 +13,8 @@ export type Fault =
   | { readonly type: "html" }
   /** The answer comes this much later on the server's clock; carried out at once or only then. */
   | { readonly type: "slow"; readonly ms: number; readonly accepted: boolean }
+  /** On its way until {@link FaultPlan.clear}, and carried out only then, whoever is still there. */
+  | { readonly type: "late" }
   /** No answer until {@link FaultPlan.clear}, then a reset. */
   | { readonly type: "silence" };
 

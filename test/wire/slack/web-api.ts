@@ -130,6 +130,9 @@ export class WebApi {
         });
         return early ?? this.#carryOut(call);
       }
+      case "late":
+        await this.faults.untilCleared();
+        return this.#carryOut(call);
       case "silence":
         call.record({ status: 0, error: "silence", wasCarriedOut: false });
         await this.faults.untilCleared();

@@ -1,0 +1,180 @@
+import type { Json } from "#domain/json";
+import type { ReplyView } from "#domain/reply-view";
+import type { Ledger, LedgerChange } from "#ports/ledger";
+import type { Log } from "#ports/log";
+import type { EndedReply, Platform, ReplyTarget } from "#ports/platform";
+import type { Processes } from "#ports/processes";
+import { LeaseLost, type Outcome } from "#ports/run-queue";
+import { toJson } from "./checkpoint.ts";
+import type { LeftReply, RunJournal } from "./journal.ts";
+import { names } from "./names.ts";
+import type { RunWork } from "./run-work.ts";
+
+/** How often it is looked whether something is due. */
+const everyMs = 5_000;
+/** So long one process has a reply to itself. */
+const claimedForMs = 60_000;
+const againAfterMs = 30_000;
+const mostTries = 10;
+const dueAtOnce = 20;
+
+/** What is kept of an ended run until its reply has been looked at again. */
+interface Note {
+  readonly v: 1;
+  readonly platform: string;
+  readonly to: ReplyTarget;
+  readonly view: ReplyView;
+  readonly left: LeftReply;
+  readonly sinceMs: number;
+  readonly tries: number;
+}
+
+/**
+ * Has a reply looked at once more when its run was taken over from somebody who may have sent something
+ * that comes late: a note is kept in the same step as the run's end. One that waits for a person is
+ * begun again by then, and draws itself anew.
+ */
+export function lookAgainLater(
+  outcome: Outcome,
+  run: { readonly work: RunWork; readonly journal: RunJournal; readonly nowMs: number },
+): Outcome {
+  const { work, journal, nowMs } = run;
+  const { lateUntilMs } = work.lease;
+  if (lateUntilMs === undefined) return outcome;
+  switch (outcome.type) {
+    case "retry":
+    case "failed":
+      // What was given up may have brought processes down: it is not touched again.
+      return outcome;
+    case "parked":
+      if (lateUntilMs <= nowMs) return outcome;
+      return { ...outcome, untilMs: Math.min(outcome.untilMs, lateUntilMs) };
+    case "done": {
+      const { task, view, state } = work;
+      const note: Note = {
+        v: 1,
+        platform: task.place.platform,
+        to: work.replyTarget,
+        view,
+        left: journal.left(),
+        sinceMs: state.createdAtMs,
+        tries: 0,
+      };
+      const dueMs = Math.max(nowMs, lateUntilMs);
+      return { ...outcome, change: withNote(outcome.change, task.runId, { note, dueMs }) };
+    }
+  }
+}
+
+function withNote(
+  change: LedgerChange,
+  runId: string,
+  { note, dueMs }: { readonly note: Note; readonly dueMs: number },
+): LedgerChange {
+  const { registers = [], ranks = [] } = change;
+  return {
+    ...change,
+    registers: [...registers, { name: names.lateLook(runId), value: toJson(note) }],
+    ranks: [...ranks, { ranking: names.lateLooks, member: runId, score: dueMs }],
+  };
+}
+
+/** Looks at replies again that are due, whichever process ended them: one reply at a time. */
+export class LateLooks {
+  readonly #parts: {
+    readonly ledger: Ledger;
+    readonly platforms: ReadonlyMap<string, Platform>;
+    readonly processes: Processes;
+    readonly log: Log;
+    readonly now: () => number;
+  };
+  #timer: NodeJS.Timeout | undefined;
+  #isAtWork = false;
+  #isStopped = false;
+
+  constructor(parts: {
+    readonly ledger: Ledger;
+    readonly platforms: ReadonlyMap<string, Platform>;
+    readonly processes: Processes;
+    readonly log: Log;
+    readonly now: () => number;
+  }) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.lookAtDue(), everyMs);
+    this.#timer.unref();
+  }
+
+  /** Nothing more is begun; what is left undone another process does. */
+  stop(): void {
+    this.#isStopped = true;
+    clearInterval(this.#timer);
+  }
+
+  /** Looks at what is due now. Never rejects: what could not be done comes again. */
+  async lookAtDue(): Promise<void> {
+    if (this.#isAtWork) return;
+    this.#isAtWork = true;
+    const { ledger, processes, log, now } = this.#parts;
+    try {
+      const due = await ledger.ranked(names.lateLooks, { to: now(), limit: dueAtOnce });
+      for (const { member: runId } of due) {
+        if (this.#isStopped) return;
+        if (await processes.claim(names.lateLook(runId), claimedForMs)) await this.#look(runId);
+      }
+    } catch (error) {
+      log.debug({ err: error }, "late looks put off");
+    } finally {
+      this.#isAtWork = false;
+    }
+  }
+
+  async #look(runId: string): Promise<void> {
+    const { ledger, platforms, log, now } = this.#parts;
+    const note = toNote((await ledger.read(names.lateLook(runId)))?.value);
+    try {
+      if (note) await platforms.get(note.platform)?.lookAgain?.(toEnded(note));
+    } catch (error) {
+      if (note && note.tries < mostTries) {
+        const again = { note: { ...note, tries: note.tries + 1 }, dueMs: now() + againAfterMs };
+        await ledger.apply(withNote({}, runId, again));
+        return;
+      }
+      log.warn({ run: runId, platform: note?.platform, err: error }, "reply not looked at again");
+    }
+    await ledger.apply({
+      registers: [{ name: names.lateLook(runId), value: null }],
+      ranks: [{ ranking: names.lateLooks, member: runId, score: null }],
+    });
+  }
+}
+
+function toNote(value: Json | undefined): Note | undefined {
+  return value === undefined || value === null ? undefined : (value as unknown as Note);
+}
+
+function toEnded({ to, view, left, sinceMs }: Note): EndedReply {
+  const { segments, inherited, intentPrefix } = left;
+  return {
+    to,
+    view,
+    journal: {
+      saved: segments,
+      doubtful: [],
+      intentId: (index, revision) =>
+        `${intentPrefix}${index.toString(36)}.${revision.toString(36)}`,
+      // Nothing new may appear: nobody would know of it.
+      before: async () => {
+        throw new LeaseLost(to.conversationKey);
+      },
+      after: async () => undefined,
+      drop: async () => undefined,
+      assertOwner: async () => undefined,
+    },
+    inherited: new Set(inherited),
+    isOwnIntent: (intentId) => intentId.startsWith(intentPrefix),
+    sinceMs,
+  };
+}
