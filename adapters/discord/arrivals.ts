@@ -85,7 +85,10 @@ export class Arrivals {
 
   /** A message that was found when catching up; in order already. False: it could not be stored. */
   async found(message: Message): Promise<boolean> {
-    return this.#take(message);
+    const release = this.#parts.marks.hold(message.id);
+    const isTaken = await this.#take(message);
+    if (isTaken) release();
+    return isTaken;
   }
 
   /** Takes a message until it is stored. False: nobody could, and it has to be found again. */

@@ -10,7 +10,7 @@ const writeEveryMs = 5_000;
 const toleranceMs = 30_000;
 /** How far back missed messages are looked for. */
 const mostBackMs = 24 * 60 * 60_000;
-/** Messages that were dealt with without being accepted are known as such for this long. */
+/** Messages that were dealt with without being accepted are known as such until the mark is so far past them. */
 const rememberMs = 2 * toleranceMs;
 const mostDirect = 500;
 
@@ -111,8 +111,9 @@ export class Marks {
   /** Never throws: what could not be written is written the next time. */
   async write(): Promise<void> {
     if (!this.#mayWrite()) return;
-    for (const [id, atMs] of this.#settled) {
-      if (atMs < this.#now() - rememberMs) this.#settled.delete(id);
+    const knownFrom = SnowflakeUtil.timestampFrom(this.#mark()) - rememberMs;
+    for (const id of this.#settled.keys()) {
+      if (SnowflakeUtil.timestampFrom(id) < knownFrom) this.#settled.delete(id);
     }
     const value: Written = {
       mark: String(this.#mark()),

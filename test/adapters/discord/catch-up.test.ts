@@ -24,14 +24,15 @@ async function scene() {
   const general = discord.addChannel("general");
   const ledger = new MortalLedger();
   const bot = new FakeBot();
+  const clock = { aheadMs: 0 };
   const begin = async () => {
-    const platform = createDiscord(discord, { ledger });
+    const platform = createDiscord(discord, { ledger, now: () => Date.now() + clock.aheadMs });
     await platform.start(bot);
     onTestFinished(() => platform.stop());
     return platform;
   };
   const heard = () => bot.messages.map(({ text }) => text);
-  return { discord, ada, general, ledger, bot, begin, heard };
+  return { discord, ada, general, ledger, bot, clock, begin, heard };
 }
 
 const reads = (discord: DiscordServer) => discord.requests("GET /channels/:channel/messages");
@@ -145,17 +146,25 @@ describe("what was said while the program was down", () => {
   }, 40_000);
 
   test("a text command is not carried out again", async () => {
-    const { ada, general, bot, begin, heard } = await scene();
+    const { ada, general, bot, clock, begin, heard } = await scene();
     bot.onMessage = async () => ({ status: "command", answer: { ok: true, text: "Done." } });
     const first = await begin();
     ada.mentions(general, "/new");
     await expect.poll(heard).toEqual(["/new"]);
+    // However long nothing else was said.
+    clock.aheadMs = 10 * 60_000;
     await first.stop();
+
+    ada.mentions(general, "/model");
+    const second = await begin();
+    await expect.poll(heard).toEqual(["/new", "/model"]);
+    clock.aheadMs = 20 * 60_000;
+    await second.stop();
 
     await begin();
     ada.mentions(general, "/status");
 
-    await expect.poll(heard).toEqual(["/new", "/status"]);
+    await expect.poll(heard).toEqual(["/new", "/model", "/status"]);
   });
 });
 
