@@ -416,7 +416,7 @@ export const variables = {
   }),
   DISCORD_SHARDS: optionalNumber({
     group: "Discord",
-    help: "How many connections the servers are spread over.",
+    help: "How many connections (shards) the servers are spread over, those of all gateways together.",
     sample: "2",
     unset: "as many as Discord recommends",
     min: 1,

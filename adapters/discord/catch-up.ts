@@ -3,6 +3,7 @@ import { type Client, PermissionFlagsBits, type TextBasedChannel } from "discord
 import type { Log } from "#ports/log";
 import type { Arrivals } from "./arrivals.ts";
 import { refusalOf } from "./failures.ts";
+import type { Since } from "./marks.ts";
 
 /** How many of a channel's newest messages are looked at; one request. */
 const mostMessages = 100;
@@ -24,7 +25,7 @@ export interface CatchUpParts {
 export function catchUp(
   client: Client<true>,
   missed: {
-    readonly since: string;
+    readonly since: Since;
     /** Undefined: the servers of every shard. */
     readonly shardId?: number;
     readonly guildId?: string;
@@ -42,11 +43,15 @@ export function catchUp(
     return mine;
   };
   const reads = [
-    ...channels.map((channel) =>
-      read(channel.id, async () => channel, { since, nextSlot, ...parts }),
+    ...channels.map(({ channel, guildId }) =>
+      read(channel.id, async () => channel, { since: since.of(guildId), nextSlot, ...parts }),
     ),
     ...missed.directChannels.map((id) =>
-      read(id, () => directChannel(client, id, since), { since, nextSlot, ...parts }),
+      read(id, () => directChannel(client, id, since.of(null)), {
+        since: since.of(null),
+        nextSlot,
+        ...parts,
+      }),
     ),
   ];
   return Promise.all(reads).then((found) => {
@@ -59,21 +64,21 @@ export function catchUp(
 
 function channelsToRead(
   client: Client<true>,
-  missed: { readonly since: string; readonly shardId?: number; readonly guildId?: string },
-): readonly TextBasedChannel[] {
+  missed: { readonly since: Since; readonly shardId?: number; readonly guildId?: string },
+): readonly { readonly channel: TextBasedChannel; readonly guildId: string }[] {
   const { since, shardId, guildId } = missed;
   return client.guilds.cache
     .filter((guild) => shardId === undefined || guild.shardId === shardId)
     .filter(({ id }) => guildId === undefined || id === guildId)
     .flatMap((guild) => guild.channels.cache)
     .filter((channel) => channel.isTextBased())
-    .filter(({ lastMessageId }) => isNewer(lastMessageId, since))
+    .filter((channel) => isNewer(channel.lastMessageId, since.of(channel.guildId)))
     .filter((channel) => {
       const mine = channel.permissionsFor(client.user);
       const { ViewChannel, ReadMessageHistory } = PermissionFlagsBits;
       return mine?.has([ViewChannel, ReadMessageHistory]) ?? false;
     })
-    .map((channel) => channel);
+    .map((channel) => ({ channel, guildId: channel.guildId }));
 }
 
 /** A direct conversation, when something was said there since; asked for, because no event tells it. */

@@ -11,6 +11,7 @@ import type { Log } from "#ports/log";
 import { apiOf } from "./api.ts";
 import type { PacedApi } from "./paced-api.ts";
 import { asSetUpError, contentIntentWords, finalWords, isIntentRefused } from "./set-up.ts";
+import { type ShardSet, shardsOf } from "./shard-sets.ts";
 
 /** The intents without which nothing works. Message content is asked for on top, where it is granted. */
 const intents = [
@@ -34,8 +35,8 @@ const shardingRequired = 4011;
 export interface GatewayOptions {
   readonly token: string;
   readonly apiUrl: string | undefined;
-  /** Undefined: as many shards as Discord recommends. */
-  readonly shards: number | undefined;
+  /** Whose events are wanted. */
+  readonly set: ShardSet;
   readonly asksForContent: boolean;
   /** Adds listeners to a client before anything can arrive. */
   readonly prepare: (client: Client) => void;
@@ -51,6 +52,11 @@ export interface GatewayOptions {
    * (docs.discord.com, gateway#rate-limiting). Undefined: the client sees to it alone.
    */
   readonly mayIdentify: ((bucket: number, signal: AbortSignal) => Promise<void>) | undefined;
+  /**
+   * The servers have become more than the shards may have. Undefined: the connection is begun again
+   * with as many as Discord recommends then, if that was wanted.
+   */
+  readonly onOutgrown: (() => void) | undefined;
   /** How the client's own requests are sent. */
   readonly makeRequest: PacedApi["makeRequest"];
   readonly log: Log;
@@ -63,11 +69,13 @@ export class Gateway {
   #client: Client<true> | undefined;
   #readsContent: boolean;
   #isStopped = false;
+  readonly #stopped = Promise.withResolvers<never>();
 
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.#log = options.log;
     this.#readsContent = options.asksForContent;
+    this.#stopped.promise.catch(() => undefined);
   }
 
   /** True: messages that do not mention the bot can be read. */
@@ -80,7 +88,7 @@ export class Gateway {
     return this.#client;
   }
 
-  /** Resolves when every server is there. Throws a BotError with what to do. */
+  /** Resolves when every server is there. Throws a BotError with what to do, or that it was stopped. */
   async start(): Promise<void> {
     try {
       await this.#connect();
@@ -95,6 +103,7 @@ export class Gateway {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#stopped.reject(new Error("stopped while connecting"));
     const client = this.#client;
     this.#client = undefined;
     await client?.destroy();
@@ -107,13 +116,18 @@ export class Gateway {
   }
 
   async #connect(): Promise<void> {
-    const { mayIdentify, token, shards, onFreshSession, onReady, prepare } = this.#options;
+    const { mayIdentify, token, set, onFreshSession, onReady, prepare } = this.#options;
+    const shards = shardsOf(set);
+    const spawned = Promise.withResolvers<void>();
     const client = new Client({
       intents: this.#readsContent ? [...intents, GatewayIntentBits.MessageContent] : [...intents],
       partials: [Partials.Channel, Partials.Message],
       allowedMentions: { parse: [], repliedUser: false },
-      ...(shards === undefined ? { shards: "auto" } : { shardCount: shards }),
-      ...(mayIdentify ? { ws: { buildIdentifyThrottler: throttler(mayIdentify) } } : {}),
+      ...(set.shardCount === undefined ? { shards: "auto" } : { shardCount: set.shardCount }),
+      ...(shards ? { shards: [...shards] } : {}),
+      ...(mayIdentify
+        ? { ws: { buildIdentifyThrottler: throttler(mayIdentify, spawned.resolve) } }
+        : {}),
       rest: { ...apiOf(this.#options.apiUrl), makeRequest: this.#options.makeRequest },
       makeCache: Options.cacheWithLimits({
         ...Options.DefaultMakeCacheSettings,
@@ -147,8 +161,16 @@ export class Gateway {
       });
     });
     prepare(client);
-    await client.login(token);
-    await whole;
+    const connected = client.login(token).then(() => whole);
+    try {
+      await Promise.race([connected, this.#stopped.promise]);
+    } catch (error) {
+      // Connections that are being made can be ended only once they are there.
+      void Promise.race([spawned.promise, connected])
+        .catch(() => undefined)
+        .then(() => client.destroy());
+      throw error;
+    }
   }
 
   #listen(client: Client): void {
@@ -173,8 +195,14 @@ export class Gateway {
   #ended(code: number, shard: number): void {
     const problem = finalWords(code) ?? `Discord ended the connection with code ${code}.`;
     this.#log.error({ platform: "discord", shard, code, problem }, "connection ended");
+    const { onOutgrown, set } = this.#options;
+    const isOutgrown = code === shardingRequired;
+    if (isOutgrown && onOutgrown) {
+      onOutgrown();
+      return;
+    }
     if (code === disallowedIntents && this.#readsContent) this.#doWithoutContent();
-    else if (code !== shardingRequired || this.#options.shards !== undefined) return;
+    else if (!isOutgrown || set.shardCount !== undefined) return;
     void this.#begin();
   }
 
@@ -198,7 +226,7 @@ export class Gateway {
   }
 }
 
-function throttler(mayIdentify: NonNullable<GatewayOptions["mayIdentify"]>) {
+function throttler(mayIdentify: NonNullable<GatewayOptions["mayIdentify"]>, onFirst: () => void) {
   return async (manager: {
     fetchGatewayInformation(): Promise<{
       readonly session_start_limit: { readonly max_concurrency: number };
@@ -206,8 +234,10 @@ function throttler(mayIdentify: NonNullable<GatewayOptions["mayIdentify"]>) {
   }) => {
     const { session_start_limit: limit } = await manager.fetchGatewayInformation();
     return {
-      waitForIdentify: (shardId: number, signal: AbortSignal) =>
-        mayIdentify(shardId % limit.max_concurrency, signal),
+      waitForIdentify: (shardId: number, signal: AbortSignal) => {
+        onFirst();
+        return mayIdentify(shardId % limit.max_concurrency, signal);
+      },
     };
   };
 }

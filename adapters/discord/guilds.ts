@@ -2,6 +2,7 @@ import type { Client } from "discord.js";
 import type { Bot } from "#ports/bot";
 import type { Ledger } from "#ports/ledger";
 import type { Log } from "#ports/log";
+import { isIn, type ShardSet } from "./shard-sets.ts";
 
 const known = "discord/guilds";
 const mostGuilds = 100_000;
@@ -10,6 +11,8 @@ const mostGuilds = 100_000;
 export type OnLeave = "forget" | "keep";
 
 interface GuildParts {
+  /** Whose servers these are. */
+  readonly set: ShardSet;
   readonly ledger: Ledger;
   readonly onLeave: OnLeave;
   readonly bot: () => Bot;
@@ -28,13 +31,20 @@ export class Guilds {
   /** Compares what was known with what is: who was removed meanwhile has left. Never throws. */
   async compare(client: Client<true>): Promise<void> {
     await this.#safely("all", async () => {
-      const before = await this.#parts.ledger.ranked(known, { limit: mostGuilds });
+      const before = (await this.#known()).filter((id) => isIn(id, this.#parts.set));
       const present = new Set(client.guilds.cache.keys());
       for (const id of present) {
-        if (!before.some(({ member }) => member === id)) await this.#remember(id);
+        if (!before.includes(id)) await this.#remember(id);
       }
-      for (const { member } of before) if (!present.has(member)) await this.left(member);
+      for (const id of before) if (!present.has(id)) await this.left(id);
     });
+  }
+
+  /** The servers the bot is in: those of the client, and those that others hear. */
+  async all(client: Client): Promise<readonly string[]> {
+    const { set } = this.#parts;
+    const others = set.sets === 1 ? [] : await this.#known();
+    return [...client.guilds.cache.keys(), ...others.filter((id) => !isIn(id, set))];
   }
 
   async joined(guildId: string): Promise<void> {
@@ -52,6 +62,11 @@ export class Guilds {
       await ledger.apply({ ranks: [{ ranking: known, member: guildId, score: null }] });
       log.info({ platform: "discord", guild: guildId, policy: onLeave }, "server left");
     });
+  }
+
+  async #known(): Promise<readonly string[]> {
+    const ranked = await this.#parts.ledger.ranked(known, { limit: mostGuilds });
+    return ranked.map(({ member }) => member);
   }
 
   async #remember(guildId: string): Promise<void> {

@@ -1,8 +1,9 @@
 import { SnowflakeUtil } from "discord.js";
 import type { Ledger } from "#ports/ledger";
 import type { Log } from "#ports/log";
+import { type Mark, type MarkRegister, markRegisterOf } from "./mark-registers.ts";
+import type { ShardSet } from "./shard-sets.ts";
 
-const register = "discord/mark";
 const directChannels = "discord/direct";
 /** How often the mark is written while messages arrive. */
 const writeEveryMs = 5_000;
@@ -14,15 +15,24 @@ const mostBackMs = 24 * 60 * 60_000;
 const rememberMs = 2 * toleranceMs;
 const mostDirect = 500;
 
+/** From where on messages may have been missed: those with a greater id. */
+export interface Since {
+  /** The earliest of all. */
+  readonly earliest: string;
+  /** In a server; in direct conversations with null. */
+  of(guildId: string | null): string;
+}
+
 /** Where the last process stopped listening. */
 export interface LeftOff {
-  /** Messages with a greater id may have been missed; undefined: there was no last process. */
-  readonly since: string | undefined;
+  /** Undefined: there was no last process. */
+  readonly since: Since | undefined;
 }
 
 /**
- * The high-water mark: everything said before it has been dealt with. It is written some seconds
- * late and never too far, so that after a kill something is looked at twice and nothing never.
+ * The high-water mark of a set of shards: everything said before it has been dealt with. It is
+ * written some seconds late and never too far, so that after a kill something is looked at twice and
+ * nothing never.
  */
 export class Marks {
   readonly #ledger: Ledger;
@@ -35,15 +45,21 @@ export class Marks {
   #written = "";
   #timer: NodeJS.Timeout | undefined;
 
+  readonly #set: ShardSet;
   readonly #mayWrite: () => boolean;
+  #register: MarkRegister | undefined;
+  /** Where the servers' own marks end, from before they were divided anew. */
+  #floor: bigint | undefined;
 
   constructor(parts: {
+    readonly set: ShardSet;
     readonly ledger: Ledger;
     /** False: another process has gone on from what was written. */
     readonly mayWrite: () => boolean;
     readonly log: Log;
     readonly now: () => number;
   }) {
+    this.#set = parts.set;
     this.#mayWrite = parts.mayWrite;
     this.#ledger = parts.ledger;
     this.#log = parts.log;
@@ -52,18 +68,24 @@ export class Marks {
 
   /** Reads what the last process left, and begins to write. */
   async begin(): Promise<LeftOff> {
+    const register = await markRegisterOf(this.#set, this.#ledger, this.#mayWrite);
     const [found, direct] = await Promise.all([
-      this.#ledger.read(register),
+      this.#ledger.read(register.name),
       this.#ledger.ranked(directChannels, { limit: mostDirect, highestFirst: true }),
     ]);
-    const left = found?.value as unknown as Written | undefined;
-    for (const [id, atMs] of Object.entries(left?.settled ?? {})) this.#settled.set(id, atMs);
-    this.#newest = BigInt(left?.mark ?? idAt(this.#now()));
+    this.#register = register;
+    const left = found?.value as unknown as Mark | undefined;
+    const before = left && !left.isCatchingUp ? undefined : register.before;
+    const settled = { ...before?.settled, ...left?.settled };
+    for (const [id, atMs] of Object.entries(settled)) this.#settled.set(id, atMs);
+    this.#floor = before && BigInt(before.lowest);
+    this.#newest = this.#floor ?? BigInt(left?.mark ?? idAt(this.#now()));
     // A process that is killed soon after its first start has been listening, too.
     if (!left) await this.write();
     this.#timer = setInterval(() => void this.write(), writeEveryMs).unref();
     for (const { member } of direct.toReversed()) this.#direct.add(member);
-    return { since: left && this.#backFrom(BigInt(left.mark)) };
+    if (!before) return { since: left && this.#from(() => left.mark, left.mark) };
+    return { since: this.#from((guildId) => before.of(guildId), before.lowest) };
   }
 
   /** Direct conversations that may have been missed: no event tells of them. The last used first. */
@@ -72,8 +94,9 @@ export class Marks {
   }
 
   /** Where to begin reading for a session that starts now. */
-  since(): string {
-    return this.#backFrom(this.#mark());
+  since(): Since {
+    const mark = String(this.#mark());
+    return this.#from(() => mark, mark);
   }
 
   /** A message is being dealt with, or everything since is being looked for: call what it gives when done. */
@@ -110,19 +133,23 @@ export class Marks {
 
   /** Never throws: what could not be written is written the next time. */
   async write(): Promise<void> {
-    if (!this.#mayWrite()) return;
+    const register = this.#register;
+    if (!register || !this.#mayWrite()) return;
     const knownFrom = SnowflakeUtil.timestampFrom(this.#mark()) - rememberMs;
     for (const id of this.#settled.keys()) {
       if (SnowflakeUtil.timestampFrom(id) < knownFrom) this.#settled.delete(id);
     }
-    const value: Written = {
-      mark: String(this.#mark()),
+    const mark = this.#mark();
+    const value: Mark = {
+      mark: String(mark),
       settled: Object.fromEntries(this.#settled),
+      // Until all is read that was missed, each server is where it was before.
+      ...(this.#floor !== undefined && mark <= this.#floor ? { isCatchingUp: true } : {}),
     };
     const text = JSON.stringify(value);
     if (text === this.#written) return;
     try {
-      await this.#ledger.apply({ registers: [{ name: register, value: { ...value } }] });
+      await this.#ledger.apply({ registers: [{ name: register.name, value: { ...value } }] });
       this.#written = text;
     } catch (error) {
       this.#log.warn({ platform: "discord", error }, "mark not written");
@@ -135,15 +162,17 @@ export class Marks {
     return mark;
   }
 
-  #backFrom(mark: bigint): string {
-    const earliest = SnowflakeUtil.timestampFrom(mark) - toleranceMs;
+  #from(markOf: Since["of"], lowest: string): Since {
+    return {
+      earliest: this.#backFrom(lowest),
+      of: (guildId) => this.#backFrom(markOf(guildId)),
+    };
+  }
+
+  #backFrom(mark: string): string {
+    const earliest = SnowflakeUtil.timestampFrom(BigInt(mark)) - toleranceMs;
     return idAt(Math.max(earliest, this.#now() - mostBackMs));
   }
-}
-
-interface Written {
-  readonly mark: string;
-  readonly settled: { readonly [id: string]: number };
 }
 
 function idAt(ms: number): string {

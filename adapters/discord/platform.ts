@@ -1,9 +1,7 @@
-import { setTimeout as wait } from "node:timers/promises";
-import { type Client, Events, Routes } from "discord.js";
+import { type GuildPremiumTier, type RESTGetAPIGatewayBotResult, Routes } from "discord.js";
 import { BotError } from "#domain/errors";
 import type { Attachment } from "#domain/message";
 import type { Bot } from "#ports/bot";
-import type { Ledger } from "#ports/ledger";
 import type { Log } from "#ports/log";
 import type { Metrics } from "#ports/metrics";
 import type {
@@ -14,65 +12,30 @@ import type {
   ReplyJournal,
   ReplyTarget,
 } from "#ports/platform";
-import type { Office, Processes } from "#ports/processes";
+import type { Cut, Offices, Part } from "#ports/processes";
 import { Apologies } from "./apologies.ts";
-import { Arrivals } from "./arrivals.ts";
-import { Asking } from "./ask.ts";
-import { Belonging, type ThreadMode } from "./belonging.ts";
-import { CommandControls } from "./command-controls.ts";
-import { registerCommands } from "./commands.ts";
-import { Controls } from "./controls.ts";
 import { FileLimits } from "./file-limits.ts";
 import { openAttachment } from "./files.ts";
-import { Gateway } from "./gateway.ts";
-import { Guilds, type OnLeave } from "./guilds.ts";
 import { targetOf } from "./inbound.ts";
+import { type Listened, Listening, type ListeningOptions } from "./listening.ts";
 import { shortened, toDiscord } from "./markdown.ts";
-import { Marks } from "./marks.ts";
-import { Notes } from "./notes.ts";
 import { createPacedApi, type PacedApi } from "./paced-api.ts";
-import { type DiscordPolicy, Policy } from "./policy.ts";
 import { Refusals } from "./refusals.ts";
 import { DiscordReply } from "./reply.ts";
-import { Sessions } from "./sessions.ts";
-import {
-  type Application,
-  contentIntentWords,
-  inviteLink,
-  readApplication,
-  sayWhatIsMissing,
-} from "./set-up.ts";
+import { type Application, asSetUpError, inviteLink, readApplication } from "./set-up.ts";
+import { cutOf, everything } from "./shard-sets.ts";
 import { Threads } from "./threads.ts";
-import { Visits } from "./visits.ts";
-import { Waiting } from "./waiting.ts";
 
 /** A message takes 2,000 (docs.discord.com, Create Message). */
 const mostNoticeCharacters = 1_900;
-/** One shard of a bucket may identify itself in five seconds; a little more than that. */
-const identifyEveryMs = 5_500;
-const lookAgainMs = 500;
 
 /** What the platform needs. */
-export interface DiscordPlatformOptions {
-  readonly token: string;
+export interface DiscordPlatformOptions extends ListeningOptions {
   /** False: the gateway is others' business; replies are drawn for them over REST. Default: true. */
   readonly listens?: boolean;
-  /** Undefined: Discord's own. */
-  readonly apiUrl: string | undefined;
-  /** False: messages that do not mention the bot are not read, even where they could be. */
-  readonly asksForContent: boolean;
-  readonly threadMode: ThreadMode;
-  readonly policy: DiscordPolicy;
-  /** Servers to register commands in; empty: for everywhere. */
-  readonly commandGuilds: readonly string[];
   /** Undefined: as many connections as Discord recommends. */
   readonly shards: number | undefined;
-  readonly onLeave: OnLeave;
-  readonly ledger: Ledger;
-  /** Default: there are no others. */
-  readonly processes?: Processes;
   readonly metrics: Pick<Metrics, "platformCall">;
-  readonly log: Log;
   readonly now?: () => number;
 }
 
@@ -96,15 +59,16 @@ class Discord implements DiscordPlatform {
   readonly #refusals: Refusals;
   readonly #apologies: Apologies;
   readonly #threads: Threads;
-  readonly #stopListening: (() => void)[] = [];
-  #bot: Bot | undefined;
-  #gateway: Gateway | undefined;
   readonly #listens: boolean;
   readonly #fileLimits: FileLimits;
+  /** What this process hears: by set. */
+  readonly #listenings = new Map<number, Listening>();
+  #bot: Bot | undefined;
   #application: Application | undefined;
-  #marks: Marks | undefined;
+  /** As DISCORD_SHARDS says, or Discord recommended last. */
+  #wantedShards: number | undefined;
   /** Undefined: nobody else connects. */
-  #office: Office | undefined;
+  #offices: Offices | undefined;
 
   constructor(options: DiscordPlatformOptions) {
     const { apiUrl, ledger, log, metrics, processes, token } = options;
@@ -119,7 +83,7 @@ class Discord implements DiscordPlatform {
     this.#threads = new Threads(ledger);
     this.#fileLimits = new FileLimits({
       api: this.#api,
-      tierOf: (guild) => this.#gateway?.client?.guilds.cache.get(guild)?.premiumTier,
+      tierOf: (guild) => this.#tierOf(guild),
       now,
     });
   }
@@ -133,113 +97,104 @@ class Discord implements DiscordPlatform {
     const application = await readApplication(this.#api);
     this.#application = application;
     if (!this.#listens) return;
-    this.#office = this.#options.processes?.office?.("discord", {
-      begin: () => this.#takeOver(application, bot),
-      end: () => this.#disconnect(),
+    // Several connections of one shard would hear and answer everything several times.
+    this.#offices = this.#options.processes?.offices?.("discord", {
+      cut: () => this.#cut(),
+      begin: (part) => this.#takeOver(part, application, bot),
+      end: ({ index }) => this.#end(index),
     });
-    if (this.#office) await this.#office.open();
-    else await this.#connect(application, bot);
+    if (this.#offices) return this.#offices.open();
+    const set = everything(this.#options.shards);
+    await this.#begin({ set, isHeld: () => true, onOutgrown: undefined }, application, bot);
   }
 
-  async #takeOver(application: Application, bot: Bot): Promise<void> {
+  async stop(): Promise<void> {
+    await this.#offices?.close();
+    await Promise.all([...this.#listenings.keys()].map((index) => this.#end(index)));
+  }
+
+  /** As many shards as are wanted, or as Discord recommends now. */
+  async #cut(): Promise<Cut> {
+    const { shards } = this.#options;
+    this.#wantedShards = shards;
+    if (shards !== undefined) return cutOf(shards);
     try {
-      await this.#connect(application, bot);
+      const found = (await this.#api.call({
+        method: "GET",
+        route: Routes.gatewayBot(),
+        kind: "other",
+        isRepeatable: true,
+      })) as RESTGetAPIGatewayBotResult;
+      this.#wantedShards = found.shards;
+      return cutOf(found.shards);
     } catch (error) {
-      this.#log.error({ platform: "discord", error }, "Discord not connected");
-      await this.#disconnect();
+      throw asSetUpError(error);
+    }
+  }
+
+  async #takeOver(part: Part, application: Application, bot: Bot): Promise<void> {
+    const { shards } = this.#options;
+    const { index, of } = part;
+    const set = { index, sets: of.parts, shardCount: of.size };
+    const wanted = this.#wantedShards;
+    if (wanted !== undefined && wanted !== of.size) {
+      const fields = { platform: "discord", shards: of.size, wanted, problem: agreedWords };
+      this.#log.warn(fields, "other shards");
+    }
+    // Where the number is an admin's, only an admin can change it.
+    const onOutgrown = shards === undefined ? () => part.giveUp() : undefined;
+    try {
+      await this.#begin({ set, isHeld: () => part.isHeld, onOutgrown }, application, bot);
+    } catch (error) {
+      if (part.isHeld) this.#log.error({ platform: "discord", error }, "Discord not connected");
       throw error;
     }
   }
 
-  /** Several connections at once would hear and answer everything several times: one has them all. */
-  async #connect(application: Application, bot: Bot): Promise<void> {
-    const log = this.#log;
-    const marks = new Marks({
-      ledger: this.#options.ledger,
-      mayWrite: () => this.#isOurs,
-      log,
-      now: this.#now,
-    });
-    this.#marks = marks;
-    const notes = new Notes({ api: this.#api, refusals: this.#refusals, log });
-    const waiting = new Waiting(notes);
-    const policy = this.#policy();
-    const arrivals = this.#arrivals(application, { marks, notes, waiting, policy });
-    const controls = this.#controls(application, { notes, policy });
-    const guilds = this.#guilds();
-    const { since } = await marks.begin();
-    const sessions = new Sessions({ arrivals, marks, leftOff: since, log });
-    const gateway = this.#createGateway(application, sessions, (client) => {
-      const ours: Ours =
-        (hear) =>
-        (...told) => {
-          if (this.#isOurs) void hear(...told);
-        };
-      addArrivals(client, arrivals, ours);
-      client.on(
-        Events.InteractionCreate,
-        ours((interaction) => controls.handle(interaction)),
-      );
-      addGuilds(client, { guilds, sessions, refusals: this.#refusals, ours, log });
-    });
-    this.#gateway = gateway;
-    this.#stopListening.push(bot.onQueueChange((key, line) => waiting.moved(key, line)));
-    await gateway.start();
-    const { client } = gateway;
-    if (client) await guilds.compare(client);
-    for (const guild of client?.guilds.cache.values() ?? []) sayWhatIsMissing(guild, log);
-    await registerCommands({
-      api: this.#api,
-      applicationId: application.id,
-      specs: bot.commands(),
-      guilds: this.#options.commandGuilds,
-      ledger: this.#options.ledger,
-      log,
-    });
-    log.info({ platform: "discord", invite: this.invite }, "Discord connected");
+  async #begin(listened: Listened, application: Application, bot: Bot): Promise<void> {
+    const listening = new Listening(
+      {
+        options: this.#options,
+        application,
+        api: this.#api,
+        refusals: this.#refusals,
+        threads: this.#threads,
+        bot,
+        now: this.#now,
+      },
+      listened,
+    );
+    const { index, sets } = listened.set;
+    this.#listenings.set(index, listening);
+    await listening.begin();
+    this.#log.info(
+      { platform: "discord", set: index, sets, invite: this.invite },
+      "Discord connected",
+    );
   }
 
-  async stop(): Promise<void> {
-    if (this.#office) await this.#office.close();
-    else await this.#disconnect();
+  async #end(index: number): Promise<void> {
+    const listening = this.#listenings.get(index);
+    this.#listenings.delete(index);
+    if (!listening) return;
+    await listening.end();
+    this.#log.info({ platform: "discord", set: index }, "Discord disconnected");
   }
 
-  async #disconnect(): Promise<void> {
-    for (const stop of this.#stopListening.splice(0)) stop();
-    await this.#gateway?.stop();
-    this.#gateway = undefined;
-    await this.#marks?.end();
-  }
-
-  /** Also between processes that follow each other quickly. */
-  #mayIdentify = async (bucket: number, signal: AbortSignal): Promise<void> => {
-    const limit = {
-      type: "windowed",
-      key: `discord/identify/${bucket}`,
-      calls: 1,
-      windowMs: identifyEveryMs,
-    } as const;
-    for (;;) {
-      const spent = this.#isOurs ? await this.#options.processes?.spend?.([limit]) : undefined;
-      if (spent?.isGranted) {
-        spent.done();
-        if (this.#isOurs) return;
-      }
-      const waitMs = spent && !spent.isGranted ? Math.max(...spent.waitMs) : lookAgainMs;
-      await wait(waitMs, undefined, { signal });
+  /** What the gateway has told of a server; undefined where it told nothing. */
+  #tierOf(guild: string): GuildPremiumTier | undefined {
+    for (const { client } of this.#listenings.values()) {
+      const known = client?.guilds.cache.get(guild);
+      if (known) return known.premiumTier;
     }
-  };
-
-  /** False from the moment on at which another process may have the connection. */
-  get #isOurs(): boolean {
-    return this.#office?.isHeld ?? true;
+    return undefined;
   }
 
   isConnected(): boolean {
     if (!this.#listens) return this.#application !== undefined;
-    // Another process has the connection, and this one stands by.
-    if (this.#office && !this.#gateway) return true;
-    return this.#gateway?.isListening() ?? false;
+    // Other processes have the connections, and this one stands by.
+    if (this.#offices && this.#listenings.size === 0) return true;
+    return this.#listenings.size > 0 && [...this.#listenings.values()].every(isListening);
   }
 
   openReply(to: ReplyTarget, journal: ReplyJournal): Reply {
@@ -284,149 +239,15 @@ class Discord implements DiscordPlatform {
     });
   }
 
-  #policy(): Policy {
-    const { policy } = this.#options;
-    return new Policy({ policy, client: () => this.#client(), log: this.#log, now: this.#now });
-  }
-
-  #arrivals(
-    { botId, ownerIds }: Application,
-    shared: {
-      readonly marks: Marks;
-      readonly notes: Notes;
-      readonly waiting: Waiting;
-      readonly policy: Policy;
-    },
-  ): Arrivals {
-    return new Arrivals({
-      botId,
-      belonging: new Belonging({
-        botId,
-        ownerIds,
-        threadMode: this.#options.threadMode,
-        threads: this.#threads,
-      }),
-      readsContent: () => this.#gateway?.readsContent ?? false,
-      threads: this.#threads,
-      ...shared,
-      bot: () => this.#startedBot(),
-      log: this.#log,
-      now: this.#now,
-    });
-  }
-
-  #controls(
-    { ownerIds }: Application,
-    { notes, policy }: { readonly notes: Notes; readonly policy: Policy },
-  ): Controls {
-    const { ledger, threadMode } = this.#options;
-    const bot = () => this.#startedBot();
-    const visits = new Visits({ policy, ownerIds });
-    const commands = new CommandControls({
-      opensThreads: threadMode !== "off",
-      asking: new Asking(ledger),
-      threads: this.#threads,
-      visits,
-      bot,
-      log: this.#log,
-    });
-    return new Controls({ commands, visits, notes, bot, log: this.#log });
-  }
-
-  #guilds(): Guilds {
-    const { ledger, onLeave } = this.#options;
-    const [log, now] = [this.#log, this.#now];
-    return new Guilds({ ledger, onLeave, bot: () => this.#startedBot(), log, now });
-  }
-
-  #createGateway(
-    application: Application,
-    sessions: Sessions,
-    prepare: (client: Client) => void,
-  ): Gateway {
-    const { apiUrl, asksForContent, shards, token } = this.#options;
-    const isMissed = asksForContent && !application.readsContent;
-    if (isMissed) {
-      this.#log.warn({ platform: "discord", problem: contentIntentWords }, "intent missing");
-    }
-    return new Gateway({
-      token,
-      apiUrl,
-      shards,
-      asksForContent: asksForContent && application.readsContent,
-      prepare,
-      makeRequest: this.#api.makeRequest,
-      mayIdentify: this.#options.processes?.spend && this.#mayIdentify,
-      onFreshSession: (shardId) => sessions.begins(shardId),
-      onReady: (client, shardId) => sessions.ready(client, shardId),
-      log: this.#log,
-    });
-  }
-
-  #client(): Client {
-    const client = this.#gateway?.client;
-    if (!client) throw new BotError("not-found", { detail: "Discord is not connected." });
-    return client;
-  }
-
   #startedBot(): Bot {
     if (!this.#bot) throw new BotError("not-found", { detail: "Discord is not started." });
     return this.#bot;
   }
 }
 
-/** Makes a listener deaf while another process may have the connection: it hears the same. */
-type Ours = <Told extends unknown[]>(hear: (...told: Told) => unknown) => (...told: Told) => void;
+const agreedWords =
+  "The gateways have agreed on another number of shards than Discord recommends now, or DISCORD_SHARDS says here. They agree anew once all of them are stopped at the same time.";
 
-function addArrivals(client: Client, arrivals: Arrivals, ours: Ours): void {
-  client.on(
-    Events.MessageCreate,
-    ours((message) => arrivals.said(message)),
-  );
-  client.on(
-    Events.MessageUpdate,
-    ours((before, message) => arrivals.edited(before, message)),
-  );
-  client.on(
-    Events.MessageDelete,
-    ours((message) => arrivals.deleted(message)),
-  );
-  client.on(
-    Events.MessageBulkDelete,
-    ours(async (messages) => {
-      for (const message of messages.values()) await arrivals.deleted(message);
-    }),
-  );
-}
-
-function addGuilds(
-  client: Client,
-  parts: {
-    readonly guilds: Guilds;
-    readonly sessions: Sessions;
-    readonly refusals: Refusals;
-    readonly ours: Ours;
-    readonly log: Log;
-  },
-): void {
-  const { guilds, sessions, refusals, ours, log } = parts;
-  client.on(Events.GuildCreate, (guild) => {
-    sayWhatIsMissing(guild, log);
-    void guilds.joined(guild.id);
-  });
-  client.on(
-    Events.GuildDelete,
-    ours((guild) => {
-      sessions.gone(guild.id);
-      void guilds.left(guild.id);
-    }),
-  );
-  client.on(Events.GuildUnavailable, ({ id }) => sessions.lost(id));
-  client.on(Events.GuildAvailable, ({ id, client: ready }) => sessions.found(ready, id));
-  // What was refused may be allowed now.
-  const forget = () => refusals.forget();
-  client.on(Events.ChannelUpdate, forget);
-  client.on(Events.GuildRoleUpdate, forget);
-  client.on(Events.GuildRoleCreate, forget);
-  client.on(Events.GuildMemberUpdate, forget);
+function isListening(listening: Listening): boolean {
+  return listening.isListening();
 }

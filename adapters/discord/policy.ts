@@ -1,6 +1,7 @@
-import { type Client, RESTJSONErrorCodes } from "discord.js";
+import { type APIGuildMember, RESTJSONErrorCodes, Routes } from "discord.js";
 import type { Log } from "#ports/log";
 import { refusalOf } from "./failures.ts";
+import type { PacedApi } from "./paced-api.ts";
 
 /** Who belongs to a server, and with which roles, is asked again after this. */
 const keepMemberMs = 10 * 60_000;
@@ -28,6 +29,16 @@ export interface Whereabouts {
   readonly roleIds: readonly string[] | undefined;
 }
 
+/** What people are looked up with. */
+export interface PolicyParts {
+  readonly policy: DiscordPolicy;
+  readonly api: PacedApi;
+  /** The servers the bot is in, whoever hears them. */
+  readonly guilds: () => Promise<readonly string[]>;
+  readonly log: Log;
+  readonly now: () => number;
+}
+
 interface Kept {
   readonly roleIds: readonly string[] | undefined;
   readonly untilMs: number;
@@ -36,19 +47,14 @@ interface Kept {
 /** Looks people up in the lists. */
 export class Policy {
   readonly #policy: DiscordPolicy;
-  readonly #client: () => Client;
+  readonly #parts: PolicyParts;
   readonly #log: Log;
   readonly #now: () => number;
   readonly #members = new Map<string, Kept>();
 
-  constructor(parts: {
-    readonly policy: DiscordPolicy;
-    readonly client: () => Client;
-    readonly log: Log;
-    readonly now: () => number;
-  }) {
+  constructor(parts: PolicyParts) {
+    this.#parts = parts;
     this.#policy = parts.policy;
-    this.#client = parts.client;
     this.#log = parts.log;
     this.#now = parts.now;
   }
@@ -76,7 +82,7 @@ export class Policy {
   }
 
   async #isMemberOfAny(userId: string): Promise<boolean> {
-    for (const guildId of this.#knownGuilds()) {
+    for (const guildId of await this.#knownGuilds()) {
       if ((await this.#member(guildId, userId)) !== undefined) return true;
     }
     return false;
@@ -86,13 +92,14 @@ export class Policy {
   async #rolesOf({ guildId, roleIds, userId }: Whereabouts): Promise<readonly string[]> {
     if (guildId !== null) return roleIds ?? (await this.#member(guildId, userId)) ?? [];
     const all: string[] = [];
-    for (const id of this.#knownGuilds()) all.push(...((await this.#member(id, userId)) ?? []));
+    for (const id of await this.#knownGuilds())
+      all.push(...((await this.#member(id, userId)) ?? []));
     return all;
   }
 
-  #knownGuilds(): readonly string[] {
+  async #knownGuilds(): Promise<readonly string[]> {
     const { allowedGuilds } = this.#policy;
-    const present = [...this.#client().guilds.cache.keys()];
+    const present = await this.#parts.guilds();
     return allowedGuilds.length > 0 ? present.filter((id) => allowedGuilds.includes(id)) : present;
   }
 
@@ -115,10 +122,15 @@ export class Policy {
   }
 
   async #ask(guildId: string, userId: string): Promise<readonly string[] | undefined> {
-    const guild = this.#client().guilds.cache.get(guildId);
     try {
-      const member = await guild?.members.fetch({ user: userId, force: true });
-      return member && [...member.roles.cache.keys()];
+      const member = (await this.#parts.api.call({
+        method: "GET",
+        route: Routes.guildMember(guildId, userId),
+        kind: "other",
+        isRepeatable: true,
+      })) as APIGuildMember;
+      // Everybody has the role that is named as the server.
+      return [guildId, ...member.roles];
     } catch (error) {
       if (refusalOf(error) === RESTJSONErrorCodes.UnknownMember) return undefined;
       throw error;

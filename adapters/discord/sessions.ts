@@ -2,11 +2,11 @@ import type { Client } from "discord.js";
 import type { Log } from "#ports/log";
 import type { Arrivals } from "./arrivals.ts";
 import { catchUp } from "./catch-up.ts";
-import type { Marks } from "./marks.ts";
+import type { Marks, Since } from "./marks.ts";
 
 /** A time in which nobody told what happened. */
 interface Gap {
-  readonly since: string;
+  readonly since: Since;
   /** Keeps the mark where it is until the gap is looked at. */
   readonly release: () => void;
 }
@@ -21,12 +21,12 @@ export class Sessions {
   readonly #guilds = new Map<string, Gap>();
   readonly #begun = new Set<number>();
   /** Where the last process stopped; undefined: there was none. */
-  readonly #leftOff: string | undefined;
+  readonly #leftOff: Since | undefined;
 
   constructor(parts: {
     readonly arrivals: Arrivals;
     readonly marks: Marks;
-    readonly leftOff: string | undefined;
+    readonly leftOff: Since | undefined;
     readonly log: Log;
   }) {
     this.#parts = parts;
@@ -69,10 +69,10 @@ export class Sessions {
     this.#guilds.delete(guildId);
   }
 
-  #open<K>(gaps: Map<K, Gap>, key: K, since: string): void {
+  #open<K>(gaps: Map<K, Gap>, key: K, since: Since): void {
     // A second gap before the first was looked at is a longer one.
     if (gaps.has(key)) return;
-    gaps.set(key, { since, release: this.#parts.marks.hold(since) });
+    gaps.set(key, { since, release: this.#parts.marks.hold(since.earliest) });
   }
 
   #read(

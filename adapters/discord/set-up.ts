@@ -81,7 +81,7 @@ export const contentIntentWords = `Messages that do not mention me cannot be rea
 const closeWords: { readonly [code: number]: string } = {
   4004: `Discord does not accept DISCORD_TOKEN any more: reset it on the Bot page of the application (${portal}) and set the new one.`,
   4010: "Discord refuses the shard: take DISCORD_SHARDS out, so that Discord recommends a number.",
-  4011: "The bot is in more servers than one connection may serve: take DISCORD_SHARDS out, so that Discord recommends a number.",
+  4011: "The bot is in more servers than one connection may serve: take DISCORD_SHARDS out, so that Discord recommends a number. Several gateways ask for it once all of them are stopped at the same time.",
   4012: "Discord no longer speaks this version of its gateway: update Bobbin.",
   4013: "Discord does not know the intents that were asked for: update Bobbin.",
   4014: contentIntentWords,

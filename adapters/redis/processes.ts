@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Json } from "#domain/json";
-import type { Holder, Listener, Office, Processes, SharedLimit, Spent } from "#ports/processes";
+import type { Holder, Listener, Offices, Processes, SharedLimit, Spent } from "#ports/processes";
 import { openClient, type RedisDatabase } from "./database.ts";
-import { RedisOffice } from "./office.ts";
+import { RedisOffices } from "./offices.ts";
 import { toList, toText, toTexts } from "./replies.ts";
 
 /** The processes that share a Redis. */
@@ -80,8 +80,8 @@ class SharedProcesses implements RedisProcesses {
     }
   };
 
-  office = (name: string, holder: Holder): Office =>
-    new RedisOffice({ database: this.#database, name, self: this.self, holder });
+  offices = (name: string, holder: Holder): Offices =>
+    new RedisOffices({ database: this.#database, name, self: this.self, holder });
 
   close(): void {
     this.#listeners.clear();

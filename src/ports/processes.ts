@@ -20,23 +20,48 @@ export interface Processes {
    * all, it is as if each were alone.
    */
   readonly spend: ((limits: readonly SharedLimit[]) => Promise<Spent>) | undefined;
-  /** What only one process may have at a time. `undefined` where one process is all there is. */
-  readonly office: ((name: string, holder: Holder) => Office) | undefined;
+  /**
+   * What is cut into parts of which each is one process's at a time. `undefined` where one process
+   * is all there is.
+   */
+  readonly offices: ((name: string, holder: Holder) => Offices) | undefined;
 }
 
-/** What is done by whoever has an office. */
-export interface Holder {
-  /** It is this process's. One that throws is tried again, here or elsewhere. */
-  begin(): Promise<void>;
-  /** It was lost: another process has begun, or is about to. */
-  end(): Promise<void>;
+/** How something is cut: the same for all processes, from when one has a part until none has. */
+export interface Cut {
+  /** How much there is of what is divided. */
+  readonly size: number;
+  /** How many parts that makes: 1 or more. */
+  readonly parts: number;
 }
 
-/** Something that one process has and others wait for, so that there is always somebody. */
-export interface Office {
-  /** By this process's own clock: false before anybody else can have it. */
+/** A part that is this process's. */
+export interface Part {
+  /** Which of the parts it is, from 0 on. */
+  readonly index: number;
+  readonly of: Cut;
+  /** By this process's own clock: false before anybody else can have it, and never true again. */
   readonly isHeld: boolean;
-  /** Takes it now, or stands by from now on. Throws what the first `begin` threw. */
+  /** It cannot be done here as it is cut: it is ended, and begun again, here or elsewhere. */
+  giveUp(): void;
+}
+
+/** What is done by whoever has parts. */
+export interface Holder {
+  /** How it is to be cut, should nobody have a part of it. Asked again after what could not be begun. */
+  cut(): Promise<Cut>;
+  /** The part is this process's. One that throws is tried again, here or elsewhere. */
+  begin(part: Part): Promise<void>;
+  /** It was lost, handed over or could not be begun. `begin` may not have come to its end, and has to. */
+  end(part: Part): Promise<void>;
+}
+
+/**
+ * Parts that are divided among the processes that are there: each is one's, all have the same
+ * number of them, or one more, and what one process leaves others take.
+ */
+export interface Offices {
+  /** Takes a part now, or stands by from now on. Throws what the first `cut` or `begin` threw. */
   open(): Promise<void>;
   /** Ends what was begun, and leaves it to the others. */
   close(): Promise<void>;
@@ -77,5 +102,5 @@ export const alone: Processes = {
   tell: () => undefined,
   hear: () => () => undefined,
   spend: undefined,
-  office: undefined,
+  offices: undefined,
 };

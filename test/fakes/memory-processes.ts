@@ -30,7 +30,7 @@ export class MemoryProcesses {
         };
       },
       spend: undefined,
-      office: undefined,
+      offices: undefined,
     };
     return self;
   }

@@ -115,56 +115,6 @@ describe.skipIf(!hasRedis)("processes on one Redis", () => {
     await expect.poll(async () => (await spends(second, quick)).isGranted).toBe(true);
   });
 
-  test("an office is one process's, and another's once it is left", async () => {
-    const { first, second } = await two();
-    const said: string[] = [];
-    const officeOf = (by: typeof first, name: string) => {
-      const office = by.office?.("door", {
-        begin: async () => void said.push(`${name} begins`),
-        end: async () => void said.push(`${name} ends`),
-      });
-      if (!office) throw new Error("there are no offices");
-      return office;
-    };
-    const [ours, theirs] = [officeOf(first, "first"), officeOf(second, "second")];
-    await ours.open();
-    await theirs.open();
-    expect(said).toEqual(["first begins"]);
-    expect([ours.isHeld, theirs.isHeld]).toEqual([true, false]);
-    await ours.close();
-    expect(ours.isHeld).toBe(false);
-    await expect
-      .poll(() => said, { timeout: 20_000 })
-      .toEqual(["first begins", "first ends", "second begins"]);
-    expect(theirs.isHeld).toBe(true);
-    await theirs.close();
-  });
-
-  test("who could not begin in an office leaves it to others, and tries again", async () => {
-    const { first, second } = await two();
-    let tries = 0;
-    const failing = first.office?.("door", {
-      begin: async () => {
-        tries += 1;
-        throw new Error("no connection");
-      },
-      end: async () => undefined,
-    });
-    await expect(failing?.open()).rejects.toThrow("no connection");
-    await failing?.close();
-    let hasBegun = false;
-    const other = second.office?.("door", {
-      begin: async () => {
-        hasBegun = true;
-      },
-      end: async () => undefined,
-    });
-    await other?.open();
-    expect(hasBegun).toBe(true);
-    expect(tries).toBe(1);
-    await other?.close();
-  });
-
   test("each knows what the others hold, until they hold nothing or fall silent", async () => {
     const { first, second } = await two();
     let nowMs = 0;
