@@ -12,6 +12,8 @@ import type { RunWork } from "./run-work.ts";
 const maxSearchedFiles = 10_000;
 /** Documents read at a time: parsing one takes a process of its own. */
 const readAtOnce = 2;
+/** A search waits so long for files that came during the run; its tool has 20 s. */
+const newFilesMs = 8_000;
 
 type Needed = Pick<RunEnvironment, "fileIndex" | "files" | "documents" | "log">;
 
@@ -64,12 +66,7 @@ async function readMissing(
   environment: RunEnvironment,
   signal: AbortSignal,
 ): Promise<void> {
-  const { fileIndex } = environment;
-  if (!fileIndex) return;
-  const reach = await searchableFiles(work, environment);
-  if (reach.length === 0) return;
-  const states = await fileIndex.states(reach.map(({ id }) => id));
-  const missing = reach.filter(({ id, sha256 }) => states.get(id)?.sha256 !== sha256);
+  const missing = await unread(await searchableFiles(work, environment), environment);
   if (missing.length === 0) return;
 
   const step = {
@@ -80,15 +77,7 @@ async function readMissing(
   let failed = 0;
   for (let done = 0; done < missing.length; done += readAtOnce) {
     const batch = missing.slice(done, done + readAtOnce);
-    const found = await Promise.all(batch.map((file) => indexFile(file, environment, signal)));
-    for (const [at, state] of found.entries()) {
-      if (state?.status !== "failed") continue;
-      failed += 1;
-      const name = batch[at]?.filename ?? "A file";
-      const why = state.why.includes(name) ? state.why : `${name}: ${state.why}`;
-      const text = `I cannot search in a file. ${why}`;
-      work.tell({ type: "notice", notice: { kind: "warning", text } });
-    }
+    failed += await readBatch(batch, work, environment, signal);
     const title = progressOf(done + batch.length, missing.length);
     work.tell({ type: "step-delta", id: step.id, title });
   }
@@ -99,6 +88,36 @@ async function readMissing(
     status: read > 0 ? "completed" : "failed",
     title: `Read ${files(read)} to search in`,
   });
+}
+
+/** Files that are not in the index, or have changed since. */
+async function unread(
+  reach: readonly StoredFile[],
+  { fileIndex }: Pick<RunEnvironment, "fileIndex">,
+): Promise<readonly StoredFile[]> {
+  if (!fileIndex || reach.length === 0) return [];
+  const states = await fileIndex.states(reach.map(({ id }) => id));
+  return reach.filter(({ id, sha256 }) => states.get(id)?.sha256 !== sha256);
+}
+
+/** Reads a few files at a time, and says of each that cannot be read why; how many those were. */
+async function readBatch(
+  batch: readonly StoredFile[],
+  work: RunWork,
+  environment: RunEnvironment,
+  signal: AbortSignal,
+): Promise<number> {
+  const found = await Promise.all(batch.map((file) => indexFile(file, environment, signal)));
+  let failed = 0;
+  for (const [at, state] of found.entries()) {
+    if (state?.status !== "failed") continue;
+    failed += 1;
+    const name = batch[at]?.filename ?? "A file";
+    const why = state.why.includes(name) ? state.why : `${name}: ${state.why}`;
+    const text = `I cannot search in a file. ${why}`;
+    work.tell({ type: "notice", notice: { kind: "warning", text } });
+  }
+  return failed;
 }
 
 /** Makes the vectors that the files within reach lack, where they are searched by meaning, too. */
@@ -129,6 +148,40 @@ async function embedMissing(
   if (isShown) work.tell({ type: "step-end", id, status: "completed" });
 }
 
+/**
+ * Takes in what came during the run, as the file that a tool has made: its words, and its meaning where
+ * the service answers in time. What is left is for the next run.
+ */
+async function takeInNew(
+  reach: readonly StoredFile[],
+  work: RunWork,
+  environment: RunEnvironment,
+  signal: AbortSignal,
+): Promise<void> {
+  const { fileIndex, meaning } = environment;
+  const missing = await unread(reach, environment);
+  if (!fileIndex || missing.length === 0) return;
+  const inTime = AbortSignal.timeout(newFilesMs);
+  for (let done = 0; done < missing.length && !inTime.aborted; done += readAtOnce) {
+    await readBatch(missing.slice(done, done + readAtOnce), work, environment, signal);
+  }
+  if (!meaning || inTime.aborted) return;
+  const made = meaning
+    .embedFiles(
+      missing.map(({ id }) => id),
+      fileIndex,
+      {
+        signal: AbortSignal.any([signal, inTime]),
+        paid: (tokens) => chargeEmbedding(work, environment, { model: meaning.model, tokens }),
+      },
+    )
+    .catch((error: unknown) => {
+      if (!inTime.aborted) throw error;
+    });
+  // It may stand in line behind the files of others.
+  await Promise.race([made, new Promise((resolve) => inTime.addEventListener("abort", resolve))]);
+}
+
 /** The best passages of the files within reach of a run. */
 export async function searchFiles(
   work: RunWork,
@@ -139,6 +192,7 @@ export async function searchFiles(
   const { fileIndex, meaning } = environment;
   if (!fileIndex) return [];
   const reach = await searchableFiles(work, environment);
+  await takeInNew(reach, work, environment, signal);
   const wanted = query.file;
   const chosen = wanted === undefined ? reach : reach.filter((file) => isNamed(file, wanted));
   const fileIds = chosen.map(({ id }) => id);

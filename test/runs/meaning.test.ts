@@ -1,5 +1,7 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { z } from "zod";
 import { createEmbedder } from "../../adapters/openai/embedder.ts";
+import { defineTool } from "../../src/tools/define-tool.ts";
 import { fileSearch } from "../../src/tools/file-search.ts";
 import { RememberingLog } from "../adapters/slack/slack-harness.ts";
 import { ScriptedBackend } from "../fakes/scripted-backend.ts";
@@ -29,17 +31,20 @@ function meaningOf(text: string): readonly number[] {
 
 const handbook = "A puppy may come along on Fridays.\fThe salary is paid on the last day.";
 
-function start(model = "small") {
-  const backend = new ScriptedBackend((turn) => {
+/** Searches for what is said, and says what was found. */
+const searching = () =>
+  new ScriptedBackend((turn) => {
     const last = turn.transcript.at(-1);
     if (last?.type === "tool-output") return [{ type: "say", text: last.output }];
     const query = last?.type === "user" ? last.text : "";
     return [{ type: "call", name: "file_search", arguments: { query, max_results: 1 } }];
   });
+
+function start(model = "small", backend = searching(), tools = [fileSearch]) {
   return world.start({
     backend,
     log,
-    tools: [fileSearch],
+    tools,
     searches: true,
     embedder: createEmbedder({ apiKey: "test-key", baseUrl: server.url, model }),
     prices: { costOf: (name, usage) => (name === "small" ? usage.prompt_tokens / 1e6 : 0.001) },
@@ -114,4 +119,51 @@ test("many passages are sent in batches, with a line of progress", async () => {
   expect(world.lastView().steps.map(({ title }) => title)).toContain(
     "Reading for meaning: 151 of 151 passages",
   );
+});
+
+describe("a file that a tool has made", () => {
+  const writeNote = defineTool({
+    name: "write_note",
+    title: "Writing a note",
+    description: "Writes a note.",
+    schema: z.object({}),
+    idempotent: true,
+    timeoutMs: 10_000,
+    run: () => ({
+      type: "output",
+      output: "note.txt is written.",
+      files: [
+        {
+          name: "note.txt",
+          mimeType: "text/plain",
+          data: new TextEncoder().encode("A puppy may come along on Fridays."),
+          altText: "A note",
+        },
+      ],
+    }),
+  });
+
+  /** Has a note written, then looks for these words, all in one run. */
+  async function askForNote(query: string): Promise<string> {
+    const backend = new ScriptedBackend((turn) => {
+      const last = turn.transcript.at(-1);
+      if (last?.type !== "tool-output")
+        return [{ type: "call", name: "write_note", arguments: {} }];
+      if (!last.output.includes("is written")) return [{ type: "say", text: last.output }];
+      return [{ type: "call", name: "file_search", arguments: { query } }];
+    });
+    await start("small", backend, [fileSearch, writeNote]);
+    return ask("Write a note.");
+  }
+
+  test("is found by its meaning in the same run", async () => {
+    expect(JSON.parse(await askForNote("dog")).passages).toMatchObject([{ file: "note.txt" }]);
+    expect(batches()).toEqual([1, 1]);
+  });
+
+  test("is found by its words where the service is down", async () => {
+    server.vectorOf = undefined;
+    expect(JSON.parse(await askForNote("puppy")).passages).toMatchObject([{ file: "note.txt" }]);
+    expect(wordsAlone()).toHaveLength(1);
+  });
 });
