@@ -12,6 +12,8 @@ export interface RedisDatabase {
   /** For what brings its own commands: BullMQ. */
   readonly client: RedisClient;
   readonly isOpen: boolean;
+  /** Tells connections apart: another number once one was lost or made. */
+  readonly connection: number;
   /**
    * Runs one operation of the Lua scripts, atomically. Rejects with a BotError `store-unavailable`
    * when Redis cannot be reached or does not answer in time; then it may have been done or not.
@@ -44,8 +46,11 @@ export async function openRedis(options: {
   readonly onError?: (error: Error) => void;
 }): Promise<RedisDatabase> {
   const client = openClient(options.url, "fail-fast");
-  client.on("error", (error: Error) => options.onError?.(error));
   const database = new Database(options.url, client, `{${options.name ?? "bobbin"}}:`);
+  client.on("error", (error: Error) => {
+    database.isDisconnected();
+    options.onError?.(error);
+  });
   client.on("ready", () => database.isConnectedAnew());
   try {
     await connectInTime(client);
@@ -82,6 +87,7 @@ class Database implements RedisDatabase {
   readonly url: string;
   readonly client: RedisClient;
   readonly prefix: string;
+  #connection = 0;
   #hasMetServer = false;
 
   constructor(url: string, client: RedisClient, prefix: string) {
@@ -92,6 +98,10 @@ class Database implements RedisDatabase {
 
   get isOpen(): boolean {
     return this.client.isOpen;
+  }
+
+  get connection(): number {
+    return this.#connection;
   }
 
   async run(operation: string, args: readonly string[]): Promise<unknown> {
@@ -107,7 +117,13 @@ class Database implements RedisDatabase {
 
   /** Another server may answer from now on than before. */
   isConnectedAnew(): void {
+    this.#connection += 1;
     this.#hasMetServer = false;
+  }
+
+  /** Who answers next is not known. */
+  isDisconnected(): void {
+    this.#connection += 1;
   }
 
   /** Has it noted when it is another server, or one started again, before it is asked for anything. */
@@ -125,6 +141,7 @@ class Database implements RedisDatabase {
   }
 
   close(): void {
+    this.isDisconnected();
     if (this.client.isOpen) this.client.destroy();
   }
 }

@@ -3,6 +3,7 @@ import type { LedgerChange } from "#ports/ledger";
 import { requestTimeoutMs } from "#ports/platform";
 import { type AbortReason, type InboxItem, LeaseLost, type RunLease } from "#ports/run-queue";
 import type { BegunRun, Inbox, JobLock } from "./inbox.ts";
+import type { Proof } from "./proof.ts";
 
 /** The right to work on one conversation; a write that is fenced off aborts it. */
 export class RedisLease implements RunLease {
@@ -18,6 +19,7 @@ export class RedisLease implements RunLease {
   readonly lateUntilMs: number | undefined;
   readonly #inbox: Inbox;
   readonly #lock: JobLock;
+  readonly #proof: Proof;
   readonly #abort = new AbortController();
   readonly #listeners: ((item: InboxItem) => void)[] = [];
   #amendedUnheard: InboxItem[] = [];
@@ -26,11 +28,13 @@ export class RedisLease implements RunLease {
   constructor(options: {
     readonly inbox: Inbox;
     readonly lock: JobLock;
+    readonly proof: Proof;
     readonly conversationKey: string;
     readonly run: BegunRun;
   }) {
     this.#inbox = options.inbox;
     this.#lock = options.lock;
+    this.#proof = options.proof;
     this.conversationKey = options.conversationKey;
     this.epoch = options.run.epoch;
     this.attempt = options.run.attempt;
@@ -63,11 +67,17 @@ export class RedisLease implements RunLease {
   }
 
   async assertOwner(): Promise<void> {
+    if (this.#isOver || !this.#proof.stands) await this.confirm();
+  }
+
+  /** Asks Redis whether this still is the owner, whatever was known, and renews the lock. */
+  async confirm(): Promise<void> {
     for (;;) {
-      const askedAtMs = performance.now();
-      await this.#fenced(() => this.#inbox.assert(this, this.#lock));
+      const tookMs = await this.#proof.ask(() =>
+        this.#fenced(() => this.#inbox.assert(this, this.#lock)),
+      );
       // A process that slept over the answer may have lost the lease meanwhile: it asks again.
-      if (performance.now() - askedAtMs < this.#lock.ms / 2) return;
+      if (tookMs < this.#lock.ms / 2) return;
     }
   }
 
@@ -92,6 +102,7 @@ export class RedisLease implements RunLease {
       // Another process took the stop, and its word of it may have been lost on the way.
       if (await work()) this.abort("stopped");
     } catch (error) {
+      this.#proof.forget();
       if (error instanceof LeaseLost) this.abort("lease-lost");
       throw error;
     }

@@ -19,6 +19,7 @@ import { Bulletin, type Notice } from "./bulletin.ts";
 import { isOutage, type RedisDatabase } from "./database.ts";
 import { Inbox, type Settled } from "./inbox.ts";
 import { RedisLease } from "./lease.ts";
+import { type Moment, Proof, thisMoment } from "./proof.ts";
 import { type LeaseTimes, type WakeUp, WakeUps } from "./wake-ups.ts";
 
 /** What the queue needs. Only `database` is a must. */
@@ -31,6 +32,8 @@ export interface RedisRunQueueOptions {
   readonly sweepMs?: number;
   /** The first pause after a handler threw; it doubles with every further crash, up to 30 s. */
   readonly crashBackoffMs?: number;
+  /** The clocks by which this process knows how long it has held a lease. Default: the machine's. */
+  readonly now?: () => Moment;
 }
 
 /** A queue that many processes share. */
@@ -66,6 +69,7 @@ class SharedRunQueue implements RedisRunQueue {
   readonly #log: Log | undefined;
   readonly #sweepMs: number;
   readonly #crashBackoffMs: number;
+  readonly #now: () => Moment;
   /** Tells this process from the others. */
   readonly #self = randomBytes(4).toString("hex");
   /** The leases of this process, by their jobs. */
@@ -88,6 +92,7 @@ class SharedRunQueue implements RedisRunQueue {
     this.#bulletin = new Bulletin(database, this.#self);
     this.#sweepMs = options.sweepMs ?? 1_000;
     this.#crashBackoffMs = options.crashBackoffMs ?? 500;
+    this.#now = options.now ?? thisMoment;
   }
 
   listen(): Promise<void> {
@@ -214,7 +219,8 @@ class SharedRunQueue implements RedisRunQueue {
         }),
       );
       if (!run) return;
-      const lease = new RedisLease({ inbox: this.#inbox, lock, conversationKey, run });
+      const proof = new Proof({ database: this.#database, leaseMs: lock.ms, now: this.#now });
+      const lease = new RedisLease({ inbox: this.#inbox, lock, proof, conversationKey, run });
       this.#leases.set(jobId, lease);
       await this.#run(lease, handler);
     } catch (error) {
@@ -318,7 +324,7 @@ class SharedRunQueue implements RedisRunQueue {
     for (const jobId of jobIds) {
       this.#leases
         .get(jobId)
-        ?.assertOwner()
+        ?.confirm()
         .catch(() => undefined);
     }
   }

@@ -1,5 +1,6 @@
 import { openRedis, type RedisDatabase } from "../../../adapters/redis/database.ts";
 import { createRedisLedger } from "../../../adapters/redis/ledger.ts";
+import { thisMoment } from "../../../adapters/redis/proof.ts";
 import { openRedisRunQueue, type RedisRunQueue } from "../../../adapters/redis/run-queue.ts";
 import type { QueueInstance } from "../../contracts/run-queue.ts";
 import type { RedisServer } from "./server.ts";
@@ -18,11 +19,14 @@ async function openInstance(
   opened: { readonly database: RedisDatabase; readonly queue: RedisRunQueue }[],
 ): Promise<QueueInstance> {
   const database = await openRedis({ url, name });
+  const lockMs = 5_000;
+  let sleptMs = 0;
   const queue = await openRedisRunQueue({
     database,
     sweepMs: 20,
     crashBackoffMs: 1,
-    leaseTimes: { lockMs: 5_000, checkMs: 20 },
+    leaseTimes: { lockMs, checkMs: 20 },
+    now: () => ({ steadyMs: thisMoment().steadyMs + sleptMs, wallMs: Date.now() }),
   });
   opened.push({ database, queue });
   return {
@@ -37,6 +41,7 @@ async function openInstance(
     takeOver: async () => {
       // It goes on with what it has, and takes nothing of what lapses.
       queue.stop(600_000).catch(() => undefined);
+      sleptMs += lockMs;
       await lapse(url, name);
       return openInstance(url, name, opened);
     },

@@ -16,7 +16,11 @@ await queue.start(
     const { conversationKey, epoch, signal } = lease;
     const events = lease.items.map(({ eventId }) => eventId);
     say({ began: conversationKey, events, epoch });
-    while (!signal.aborted && !(await ledger.read(`end ${conversationKey}`))) await wait(20);
+    while (!signal.aborted && !(await ledger.read(`end ${conversationKey}`))) {
+      // As at work: it always knows that the lease is its own, until it has slept.
+      await lease.assertOwner().catch(() => undefined);
+      await wait(20);
+    }
     if (signal.reason === "shutdown") return { type: "retry", afterMs: 0, checkpoint: "half" };
     try {
       await lease.assertOwner();
