@@ -12,35 +12,55 @@ export function channelOf({ prefix }: RedisDatabase): string {
   return `${prefix}told`;
 }
 
+function changesOf({ prefix }: RedisDatabase): string {
+  return `${prefix}changed`;
+}
+
 /** Tells the other processes of the same bot, and hears of them. */
 export class Bulletin {
   readonly #database: RedisDatabase;
-  readonly #channel: string;
   readonly #self: string;
   readonly #subscriber: ReturnType<typeof openClient>;
+  #hear: (notice: Notice) => void = () => undefined;
+  #follows = false;
 
   /** `self` tells this process from the others. */
   constructor(database: RedisDatabase, self: string) {
     this.#database = database;
-    this.#channel = channelOf(database);
     this.#self = self;
     this.#subscriber = openClient(database.url, "patient");
     // The database's own connection reports what is wrong.
     this.#subscriber.on("error", () => undefined);
   }
 
+  /** Hears what others must do: stops and amendments. */
   async listen(hear: (notice: Notice) => void): Promise<void> {
+    this.#hear = hear;
     await this.#subscriber.connect();
-    await this.#subscriber.subscribe(this.#channel, (text) => {
-      const { from, notice } = JSON.parse(text);
-      if (from !== this.#self) hear(notice);
-    });
+    await this.#subscribe(channelOf(this.#database));
+  }
+
+  /** From now on hears of changes, too: many, which are nobody's business but that of who shows them. */
+  follow(): void {
+    if (this.#follows) return;
+    this.#follows = true;
+    // Redis' client subscribes by itself once it can.
+    this.#subscribe(changesOf(this.#database)).catch(() => undefined);
   }
 
   /** Never fails: nobody may be there to hear it. */
   tell(notice: Notice): void {
+    const { type } = notice;
+    const channel = type === "changed" ? changesOf(this.#database) : channelOf(this.#database);
     const text = JSON.stringify({ from: this.#self, notice });
-    this.#database.send(["PUBLISH", this.#channel, text]).catch(() => undefined);
+    this.#database.send(["PUBLISH", channel, text]).catch(() => undefined);
+  }
+
+  #subscribe(channel: string): Promise<void> {
+    return this.#subscriber.subscribe(channel, (text) => {
+      const { from, notice } = JSON.parse(text);
+      if (from !== this.#self) this.#hear(notice);
+    });
   }
 
   close(): void {

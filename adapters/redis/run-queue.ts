@@ -100,16 +100,19 @@ class SharedRunQueue implements RedisRunQueue {
   }
 
   async accept(message: NewMessage): Promise<AcceptResult> {
+    const { conversationKey } = message;
     const { result, isWakeNeeded } = await this.#inbox.accept(message);
-    if (isWakeNeeded) await this.#wake(message.conversationKey);
-    if (result === "accepted") this.#tell({ type: "changed", ...message });
+    // Told first: it goes out together with the wake-up.
+    if (result === "accepted") this.#tell({ type: "changed", conversationKey });
+    if (isWakeNeeded) await this.#wake(conversationKey);
     return result;
   }
 
   async control(control: NewControl): Promise<"accepted" | "duplicate"> {
+    const { conversationKey } = control;
     const { result, isWakeNeeded } = await this.#inbox.control(control);
-    if (isWakeNeeded) await this.#wake(control.conversationKey);
-    this.#tell({ type: "changed", ...control });
+    this.#tell({ type: "changed", conversationKey });
+    if (isWakeNeeded) await this.#wake(conversationKey);
     return result;
   }
 
@@ -154,6 +157,7 @@ class SharedRunQueue implements RedisRunQueue {
 
   onChange(listener: (conversationKey: string) => void): () => void {
     this.#listeners.add(listener);
+    this.#bulletin.follow();
     return () => this.#listeners.delete(listener);
   }
 

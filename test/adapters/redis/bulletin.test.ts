@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { Bulletin, type Notice } from "../../../adapters/redis/bulletin.ts";
+import { openRedis } from "../../../adapters/redis/database.ts";
+import { hasRedis, RedisServer } from "./server.ts";
+
+const patient = { timeout: 30_000 };
+
+describe.skipIf(!hasRedis)("what processes tell each other of a queue", () => {
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await RedisServer.start();
+  });
+  afterAll(() => server.remove());
+
+  async function open(self: string): Promise<{ bulletin: Bulletin; heard: Notice[] }> {
+    const database = await openRedis({ url: server.url });
+    const bulletin = new Bulletin(database, self);
+    const heard: Notice[] = [];
+    await bulletin.listen((notice) => heard.push(notice));
+    onTestFinished(() => {
+      bulletin.close();
+      database.close();
+    });
+    return { bulletin, heard };
+  }
+
+  test("is heard by the others; changes only by those who follow them", async () => {
+    const [teller, worker, gateway] = await Promise.all(["a", "b", "c"].map(open));
+    if (!teller || !worker || !gateway) throw new Error("there are no three");
+    gateway.bulletin.follow();
+    await expect
+      .poll(() => {
+        teller.bulletin.tell({ type: "changed", conversationKey: "talk" });
+        return gateway.heard;
+      }, patient)
+      .toContainEqual({ type: "changed", conversationKey: "talk" });
+    teller.bulletin.tell({ type: "stop", conversationKey: "talk" });
+    const stop = { type: "stop", conversationKey: "talk" };
+    await expect.poll(() => gateway.heard, patient).toContainEqual(stop);
+    await expect.poll(() => worker.heard, patient).toContainEqual(stop);
+    expect(worker.heard).toEqual([stop]);
+    expect(teller.heard).toEqual([]);
+  });
+});
