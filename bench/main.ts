@@ -120,8 +120,8 @@ try {
   if (words.includes("scale")) {
     const small = words.includes("quick");
     const scale = small
-      ? { warmUp: 50, replies: 100, perSecond: 25 }
-      : { warmUp: 200, replies: 600, perSecond: 25 };
+      ? { warmUp: 50, replies: 100, perSecond: 25, kills: 1 }
+      : { warmUp: 400, replies: 600, perSecond: 25, kills: 12 };
     process.stdout.write(await measureScale(folder, scale));
   } else {
     const begun = performance.now();

@@ -4,14 +4,18 @@ import { createClient } from "redis";
 import { RedisServer } from "../../test/adapters/redis/server.ts";
 import { type Child, startChild } from "../child.ts";
 import { percentile } from "../statistics.ts";
+import { measureRecovery } from "./measure-recovery.ts";
 import type { ScaleBotOptions, ScaleNotes } from "./scale-bot.ts";
 
 /** How much is measured. */
 export interface ScaleSizes {
+  /** Answered by each process before it counts: what is compiled late would be charged to the processes. */
   readonly warmUp: number;
   readonly replies: number;
   /** Messages a second. */
   readonly perSecond: number;
+  /** How often a process is killed to see how soon others go on. */
+  readonly kills: number;
 }
 
 /** What a number of processes needs on an engine. */
@@ -28,7 +32,7 @@ interface ScaleFigures {
 const shape = { tokens: 20, everyMs: 10 } as const;
 const threads = 200;
 
-/** The same messages at the same pace on the data file and on Redis with 1, 2 and 4 processes; a report in Markdown. */
+/** The same messages at the same pace on the data file and on Redis with 1, 2 and 4 processes, and what a kill costs; a report in Markdown. */
 export async function measureScale(folder: string, sizes: ScaleSizes): Promise<string> {
   const rows = [await measureOne({ folder: join(folder, "file"), processes: 1, sizes })];
   for (const processes of [1, 2, 4]) {
@@ -47,6 +51,7 @@ export async function measureScale(folder: string, sizes: ScaleSizes): Promise<s
     "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ...lines,
     "",
+    await measureRecovery(join(folder, "recovery"), sizes.kills),
   ].join("\n");
 }
 
@@ -65,7 +70,7 @@ async function measureOne(what: {
   const module = new URL("./scale-bot.ts", import.meta.url);
   const bots: Child<unknown>[] = [];
   for (let count = 0; count < processes; count += 1) bots.push(await startChild(module, options));
-  await answer(bots, "warm", sizes.warmUp, sizes.perSecond);
+  await answer(bots, "warm", sizes.warmUp * processes, sizes.perSecond * processes);
   await take(bots);
   const before = await spent(bots, server);
   await answer(bots, "measured", sizes.replies, sizes.perSecond);
