@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createClient, ErrorReply } from "redis";
 import { BotError } from "#domain/errors";
+import { Patience } from "./patience.ts";
 
 /** One Redis and what belongs to this bot in it; shared by everything that keeps something there. */
 export interface RedisDatabase {
@@ -27,7 +28,7 @@ export interface RedisDatabase {
 export type RedisClient = ReturnType<typeof openClient>;
 
 /** How long a connection may take, and an answer: a Redis that hangs must not hang the bot. */
-const timeoutMs = 5_000;
+const timeoutSeconds = 5;
 const maxReconnectMs = 1_000;
 
 const script = [
@@ -66,12 +67,10 @@ export function openClient(url: string, manner: "fail-fast" | "patient") {
   return createClient({
     url,
     socket: {
-      connectTimeout: timeoutMs,
+      connectTimeout: timeoutSeconds * 1_000,
       reconnectStrategy: (retries) => Math.min(50 * 2 ** retries, maxReconnectMs),
     },
-    ...(manner === "fail-fast"
-      ? { disableOfflineQueue: true, commandOptions: { timeout: timeoutMs } }
-      : {}),
+    disableOfflineQueue: manner === "fail-fast",
   });
 }
 
@@ -87,6 +86,7 @@ class Database implements RedisDatabase {
   readonly url: string;
   readonly client: RedisClient;
   readonly prefix: string;
+  readonly #patience = new Patience(timeoutSeconds);
   #connection = 0;
   #hasMetServer = false;
 
@@ -134,7 +134,7 @@ class Database implements RedisDatabase {
 
   async send(command: readonly string[]): Promise<unknown> {
     try {
-      return await this.client.sendCommand(command);
+      return await this.#patience.of(this.client.sendCommand(command));
     } catch (error) {
       throw new BotError("store-unavailable", { cause: error });
     }

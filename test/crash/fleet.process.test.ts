@@ -14,7 +14,7 @@ describe.skipIf(!hasRedis)("several processes of a bot on one Redis", () => {
 
   test("an outage of Redis longer than a lease loses, doubles and breaks nothing", async () => {
     fleet = await Fleet.open({ lockMs: 1_500, checkMs: 500 });
-    await expectOutageHarmless(fleet, 3_000);
+    await expectOutageHarmless(fleet, { ms: 3_000 });
   });
 
   test("a failover that loses the last second leaves no conversation stuck and answers nothing twice", async () => {

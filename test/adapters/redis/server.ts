@@ -60,6 +60,15 @@ export class RedisServer {
     await gone;
   }
 
+  /** It answers nobody, and keeps its connections. */
+  freeze(): void {
+    this.#process?.kill("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#process?.kill("SIGCONT");
+  }
+
   /** What is on its disk now, to go back to: what a failover, or a disk, keeps of it. */
   snapshot(): void {
     rmSync(this.#snapshot, { recursive: true, force: true });
