@@ -6,6 +6,8 @@ import type { Log } from "#ports/log";
 /** Passages sent at a time: about 25,000 tokens, within what every server takes in one request. */
 const batchSize = 64;
 const requestTimeoutMs = 30_000;
+/** A question waits no longer for its vector: the tool that asks is stopped after 20 s, and words would do. */
+const questionTimeoutMs = 10_000;
 /** A service that failed is left alone so long; meanwhile files are searched by their words. */
 const restMs = 60_000;
 /** One run makes vectors for so long at most; what is left is for the next. */
@@ -27,16 +29,25 @@ export class Meaning {
   readonly #embedder: Embedder;
   readonly #log: Log;
   readonly #now: () => number;
+  readonly #questionTimeoutMs: number;
   #restsUntilMs = 0;
   #isSaid = false;
   /** One job at a time, so that nothing is made and paid twice. */
   #line: Promise<void> = Promise.resolve();
 
-  constructor(embedder: Embedder, { log, now }: { readonly log: Log; readonly now: () => number }) {
+  constructor(
+    embedder: Embedder,
+    {
+      log,
+      now,
+      questionMs = questionTimeoutMs,
+    }: { readonly log: Log; readonly now: () => number; readonly questionMs?: number },
+  ) {
     this.model = embedder.model;
     this.#embedder = embedder;
     this.#log = log;
     this.#now = now;
+    this.#questionTimeoutMs = questionMs;
   }
 
   /** Makes the vectors that files lack. */
@@ -54,7 +65,7 @@ export class Meaning {
 
   /** What the model makes of a query; undefined while only words are searched. */
   async vectorOf(query: string, work: MeaningWork) {
-    const made = await this.#make([query], work);
+    const made = await this.#make([query], work, this.#questionTimeoutMs);
     const [values] = made?.vectors ?? [];
     return values && { model: this.model, values };
   }
@@ -74,6 +85,7 @@ export class Meaning {
       const made = await this.#make(
         passages.map(({ text }) => text),
         work,
+        requestTimeoutMs,
       );
       if (!made) return;
       const vectors = passages.flatMap(({ row }, index) => {
@@ -87,10 +99,11 @@ export class Meaning {
   async #make(
     texts: readonly string[],
     { signal, paid }: MeaningWork,
+    timeoutMs: number,
   ): Promise<Embedded | undefined> {
     if (this.#rests()) return undefined;
     try {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(requestTimeoutMs)]);
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       const made = await this.#embedder.embed(texts, limit);
       this.#works();
       await paid(made.tokens);

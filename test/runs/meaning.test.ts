@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
+import { BotError } from "#domain/errors";
+import type { Embedder } from "#ports/embedder";
 import { createEmbedder } from "../../adapters/openai/embedder.ts";
+import { Meaning } from "../../src/runs/meaning.ts";
 import { defineTool } from "../../src/tools/define-tool.ts";
 import { fileSearch } from "../../src/tools/file-search.ts";
 import { RememberingLog } from "../adapters/slack/slack-harness.ts";
@@ -98,6 +101,25 @@ test("where the service is down files are searched by words alone, and the log s
   server.vectorOf = meaningOf;
   world.pass(61_000);
   expect(JSON.parse(await ask("dog")).passages).toMatchObject([{ page: 1 }]);
+});
+
+test("a service that does not answer is waited for once, and then left alone", async () => {
+  let asked = 0;
+  const silent: Embedder = {
+    model: "small",
+    embed(_texts, signal) {
+      asked += 1;
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener("abort", () => reject(new BotError("model-unreachable")));
+      });
+    },
+  };
+  const meaning = new Meaning(silent, { log, now: () => 0, questionMs: 20 });
+  const work = { signal: new AbortController().signal, paid: async () => undefined };
+  expect(await meaning.vectorOf("dog", work)).toBeUndefined();
+  expect(await meaning.vectorOf("wage", work)).toBeUndefined();
+  expect(asked).toBe(1);
+  expect(wordsAlone()).toMatchObject([{ model: "small", code: "model-unreachable" }]);
 });
 
 test("another model makes its own vectors", async () => {
