@@ -415,7 +415,7 @@ export class Messages {
     return {
       runId: this.#runId,
       taken: new Set(segments.map(({ id }) => id)),
-      after: before[0]?.id,
+      after: before[0]?.id ?? this.#target.message,
       answers: refers ? this.#target.message : undefined,
     };
   }

@@ -44,8 +44,8 @@ export interface RunTraces {
   readonly runId: string;
   /** Messages that are known already. */
   readonly taken: ReadonlySet<string>;
-  /** The message of this run before the one that is looked for. */
-  readonly after: string | undefined;
+  /** The message of this run before the one that is looked for; of the first, the question. */
+  readonly after: string;
   /** The message this one has to refer to; undefined: none. */
   readonly answers: string | undefined;
 }
@@ -96,7 +96,7 @@ function idsIn(rows: readonly object[]): readonly string[] {
 function isInPlace(intent: SegmentIntent, message: APIMessage, traces: RunTraces): boolean {
   const { runId, taken, after, answers } = traces;
   if (message.nonce !== undefined || taken.has(message.id)) return false;
-  if (after !== undefined && BigInt(message.id) <= BigInt(after)) return false;
+  if (BigInt(message.id) <= BigInt(after)) return false;
   if (message.interaction_metadata || isOfAnotherRun(message, runId)) return false;
   if ((intent.content.type === "file") !== hasFiles(message)) return false;
   if (message.message_reference?.message_id !== answers) return false;

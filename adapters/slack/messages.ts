@@ -1,6 +1,12 @@
 import { hash } from "node:crypto";
 import type { Log } from "#ports/log";
-import type { EndedReply, ReplyJournal, SegmentIntent, ShownSegment } from "#ports/platform";
+import type {
+  EndedReply,
+  ReplyJournal,
+  ReplyTarget,
+  SegmentIntent,
+  ShownSegment,
+} from "#ports/platform";
 import type { SlackApi } from "./api.ts";
 import { failureOf, refusalOf } from "./failures.ts";
 import { messageOf, metadataType, ownMessages, type ThreadMessage } from "./found-messages.ts";
@@ -39,6 +45,8 @@ export class Messages {
   readonly #target: SlackTarget;
   readonly #journal: ReplyJournal;
   readonly #runId: string;
+  /** The newest message it answers: whatever it shows stands below. */
+  readonly #question: string;
   readonly #log: Log;
   readonly #now: () => number;
   readonly #known = new Map<number, Known>();
@@ -56,6 +64,7 @@ export class Messages {
     readonly target: SlackTarget;
     readonly journal: ReplyJournal;
     readonly runId: string;
+    readonly answers: ReplyTarget["answers"];
     readonly log: Log;
     readonly now: () => number;
   }) {
@@ -63,6 +72,7 @@ export class Messages {
     this.#target = parts.target;
     this.#journal = parts.journal;
     this.#runId = parts.runId;
+    this.#question = newestOf(parts.answers);
     this.#log = parts.log;
     this.#now = parts.now;
     this.#calls = new MessageCalls(parts);
@@ -160,7 +170,8 @@ export class Messages {
     if (this.#pending.size === 0) return;
     const texts = [...this.#pending.values()].filter(({ content }) => content.type !== "file");
     const sinceMs = Math.min(...texts.map(({ atMs }) => atMs));
-    const messages = texts.length === 0 ? [] : await ownMessages(this.#api, this.#target, sinceMs);
+    const own = texts.length === 0 ? [] : await ownMessages(this.#api, this.#target, sinceMs);
+    const messages = own?.filter(({ ts }) => ts > this.#question);
     for (const intent of this.#pending.values()) {
       const taken = new Set([...this.#known.values()].map(({ segment }) => segment.id));
       const found = texts.includes(intent) ? messageOf(intent, messages ?? [], taken) : undefined;
@@ -313,6 +324,17 @@ function keyOf(text: string, blocks: readonly Block[]): string {
 /** The same in few letters. */
 function markOf(text: string, blocks: readonly Block[]): string {
   return hash("sha256", keyOf(text, blocks)).slice(0, 16);
+}
+
+/** The newest of the messages these events brought, by its `ts`; empty when none of them was one. */
+function newestOf(eventIds: readonly string[]): string {
+  const stamps = eventIds.map((eventId) => eventId.split(":").at(-1) ?? "");
+  return (
+    stamps
+      .filter((stamp) => /^\d{10}\.\d{6}$/.test(stamp))
+      .sort()
+      .at(-1) ?? ""
+  );
 }
 
 function isSame(a: ShownSegment, b: ShownSegment): boolean {

@@ -81,7 +81,8 @@ export class SlackReply implements Reply {
     const api = heldBy(journal, given.api);
     const parts = { ...given, api };
     this.#parts = parts;
-    const messages = new Messages({ api, target, journal, runId: to.runId, log, now });
+    const { runId, answers } = to;
+    const messages = new Messages({ api, target, journal, runId, answers, log, now });
     const life = new SignOfLife({ api, courtesies: parts.courtesies, target });
     if (parts.mayGoOn || journal.saved.length + journal.doubtful.length > 0) life.assumeShown();
     this.#messages = messages;

@@ -6,6 +6,7 @@ import { toDiscord } from "../../adapters/discord/markdown.ts";
 import { Plan } from "../../adapters/discord/plan.ts";
 import { type Child, startChild } from "../../bench/child.ts";
 import { type Script, tokensOf, toWords } from "../../bench/script.ts";
+import type { RedisServer } from "../adapters/redis/server.ts";
 import { BobbinProcess } from "../fakes/bobbin-process.ts";
 import {
   type DiscordMessage,
@@ -33,21 +34,30 @@ const patience = { timeout: 240_000, interval: 100 } as const;
 export class DiscordCrashWorld implements AsyncDisposable {
   readonly discord: DiscordServer;
   readonly #model: Child<{ readonly baseUrl: string }>;
+  readonly #redis: RedisServer | undefined;
   readonly #folder = mkdtempSync(join(tmpdir(), "bobbin-discord-crash-"));
   readonly #ada: Person;
   #program: BobbinProcess | undefined;
   #asked = 0;
 
-  private constructor(discord: DiscordServer, model: Child<{ readonly baseUrl: string }>) {
+  private constructor(
+    discord: DiscordServer,
+    outside: {
+      readonly model: Child<{ readonly baseUrl: string }>;
+      readonly redis: RedisServer | undefined;
+    },
+  ) {
     this.discord = discord;
-    this.#model = model;
+    this.#model = outside.model;
+    this.#redis = outside.redis;
     this.#ada = discord.addPerson("ada");
   }
 
-  static async open(): Promise<DiscordCrashWorld> {
+  /** `redis`: the store; without one the program has its data file. */
+  static async open(redis?: RedisServer): Promise<DiscordCrashWorld> {
     const program = new URL("../../bench/model-server.ts", import.meta.url);
     const model = await startChild<{ readonly baseUrl: string }>(program);
-    return new DiscordCrashWorld(await startDiscordServer(), model);
+    return new DiscordCrashWorld(await startDiscordServer(), { model, redis });
   }
 
   async start(): Promise<void> {
@@ -64,6 +74,7 @@ export class DiscordCrashWorld implements AsyncDisposable {
         MESSAGES_PER_PERSON_PER_MINUTE: "1000",
         DISCORD_TOKEN: token,
         DISCORD_API_URL: apiUrl,
+        ...(this.#redis ? { REDIS_URL: this.#redis.url } : {}),
       },
     });
     await this.#program.ready();
@@ -80,8 +91,8 @@ export class DiscordCrashWorld implements AsyncDisposable {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** Asks for an answer of so many characters, in a channel of its own. */
-  ask(characters: number): Asked {
+  /** Asks for an answer of so many characters, in a channel of its own or in the thread of another question. */
+  ask(characters: number, after?: Asked): Asked {
     this.#asked += 1;
     const script: Script = {
       id: `answer-${this.#asked}`,
@@ -90,9 +101,14 @@ export class DiscordCrashWorld implements AsyncDisposable {
       tokensPerWrite: 5,
       isGated: true,
     };
+    const answer = asShown(tokensOf(characters).join(""));
+    const thread = after && this.discord.threadOn(after.message);
+    if (thread) {
+      this.#ada.mentions(thread, toWords(script));
+      return { ...after, answer: this.read(after) + answer };
+    }
     const channel = this.discord.addChannel(`room-${this.#asked}`);
-    const message = this.#ada.mentions(channel, toWords(script));
-    return { message, answer: asShown(tokensOf(characters).join("")) };
+    return { message: this.#ada.mentions(channel, toWords(script)), answer };
   }
 
   /** Resolves once all of these can be read in part and none of them whole. */
@@ -108,19 +124,21 @@ export class DiscordCrashWorld implements AsyncDisposable {
 
   /** Lets the model say everything, and resolves once every answer stands there whole. */
   async untilComplete(asked: readonly Asked[]): Promise<void> {
-    const isOver = new AbortController();
-    const goingOn = this.#goOn(isOver.signal);
-    try {
-      await vi.waitFor(() => {
+    await this.#whileGoingOn(() =>
+      vi.waitFor(() => {
         for (const one of asked) {
           expect(this.read(one)).toBe(one.answer);
           expect(this.seen(one).at(-1)?.controls).toEqual(["Good answer", "Bad answer"]);
         }
-      }, patience);
-    } finally {
-      isOver.abort();
-      await goingOn;
-    }
+      }, patience),
+    );
+  }
+
+  /** Lets the model say everything, and resolves once nothing is left to do. */
+  async untilSettled(): Promise<void> {
+    await this.#whileGoingOn(async () => {
+      await expect.poll(() => this.#program?.unsettled(), patience).toBe(0);
+    });
   }
 
   /** The bot's messages in the thread on somebody's question. */
@@ -138,6 +156,17 @@ export class DiscordCrashWorld implements AsyncDisposable {
 
   async #untilModelWaits(count: number): Promise<void> {
     await vi.waitFor(async () => expect(await this.#model.ask("waiting")).toBe(count), patience);
+  }
+
+  async #whileGoingOn(work: () => Promise<void>): Promise<void> {
+    const isOver = new AbortController();
+    const goingOn = this.#goOn(isOver.signal);
+    try {
+      await work();
+    } finally {
+      isOver.abort();
+      await goingOn;
+    }
   }
 
   async #goOn(signal: AbortSignal): Promise<void> {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, vi } from "vitest";
 import { type Child, startChild } from "../../bench/child.ts";
 import { type Script, tokensOf, toWords } from "../../bench/script.ts";
+import type { RedisServer } from "../adapters/redis/server.ts";
 import { BobbinProcess } from "../fakes/bobbin-process.ts";
 import { textAt } from "../wire/slack/json.ts";
 import {
@@ -18,6 +19,8 @@ import {
 export interface SlackCrashOptions {
   readonly transport: "socket" | "http";
   readonly streaming: "native" | "update";
+  /** The store; without one the program has its data file. */
+  readonly redis?: RedisServer;
 }
 
 /** Somebody asked in a channel of their own. */
@@ -66,7 +69,7 @@ export class SlackCrashWorld implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    const { transport, streaming } = this.#options;
+    const { transport, streaming, redis } = this.#options;
     const { botToken, apiUrl, settings } = this.slack;
     this.#program = new BobbinProcess({
       folder: this.#folder,
@@ -81,6 +84,7 @@ export class SlackCrashWorld implements AsyncDisposable {
         SLACK_BOT_TOKEN: botToken,
         SLACK_API_URL: apiUrl,
         SLACK_STREAMING: streaming,
+        ...(redis ? { REDIS_URL: redis.url } : {}),
         ...(transport === "socket"
           ? { SLACK_APP_TOKEN: settings.appToken }
           : { SLACK_SIGNING_SECRET: settings.signingSecret }),
@@ -116,8 +120,8 @@ export class SlackCrashWorld implements AsyncDisposable {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** Asks for an answer of so many characters, in a channel of its own. */
-  ask(characters: number): Asked {
+  /** Asks for an answer of so many characters, in a channel of its own or in the thread of another question. */
+  ask(characters: number, after?: Asked): Asked {
     this.#asked += 1;
     const script: Script = {
       id: `answer-${this.#asked}`,
@@ -126,9 +130,14 @@ export class SlackCrashWorld implements AsyncDisposable {
       tokensPerWrite: 5,
       isGated: true,
     };
+    const answer = bare(asShown(tokensOf(characters).join("")));
+    if (after) {
+      this.#ada.mentions(after.channel, toWords(script), { threadTs: after.ts });
+      return { ...after, answer: this.read(after) + answer };
+    }
     const channel = this.slack.addChannel(`room-${this.#asked}`, { members: [this.#ada] });
     const { ts } = this.#ada.mentions(channel, toWords(script));
-    return { channel, ts, answer: bare(asShown(tokensOf(characters).join(""))) };
+    return { channel, ts, answer };
   }
 
   /** Resolves once the model stands in the middle of all, at least so many can be read in part, and none whole. */
@@ -145,20 +154,31 @@ export class SlackCrashWorld implements AsyncDisposable {
 
   /** Lets the model say everything, and resolves once every answer stands there whole. */
   async untilComplete(asked: readonly Asked[]): Promise<void> {
-    const isOver = new AbortController();
-    const goingOn = this.#goOn(isOver.signal);
-    try {
-      await vi.waitFor(() => {
+    await this.#whileGoingOn(() =>
+      vi.waitFor(() => {
         for (const one of asked) expect(this.read(one)).toBe(one.answer);
         expect(this.slack.liveStreams).toEqual([]);
         for (const { channel, ts } of asked) {
           expect(this.slack.session(channel, ts)?.status).not.toBe("processing");
         }
-      }, patience);
-    } finally {
-      isOver.abort();
-      await goingOn;
-    }
+      }, patience),
+    );
+  }
+
+  /** Lets the model say everything, and resolves once every answer stands there whole, whatever else does. */
+  async untilAnswered(asked: readonly Asked[]): Promise<void> {
+    await this.#whileGoingOn(() =>
+      vi.waitFor(() => {
+        for (const one of asked) expect(this.read(one)).toBe(one.answer);
+      }, patience),
+    );
+  }
+
+  /** Lets the model say everything, and resolves once nothing is left to do. */
+  async untilSettled(): Promise<void> {
+    await this.#whileGoingOn(async () => {
+      await expect.poll(() => this.#program?.unsettled(), patience).toBe(0);
+    });
   }
 
   /** What stands in the thread as an answer, without white space. */
@@ -171,6 +191,17 @@ export class SlackCrashWorld implements AsyncDisposable {
 
   async #untilModelWaits(count: number): Promise<void> {
     await vi.waitFor(async () => expect(await this.#model.ask("waiting")).toBe(count), patience);
+  }
+
+  async #whileGoingOn(work: () => Promise<void>): Promise<void> {
+    const isOver = new AbortController();
+    const goingOn = this.#goOn(isOver.signal);
+    try {
+      await work();
+    } finally {
+      isOver.abort();
+      await goingOn;
+    }
   }
 
   async #goOn(signal: AbortSignal): Promise<void> {

@@ -74,6 +74,18 @@ export class BobbinProcess {
     return fetch(new URL(path, this.url), { headers });
   }
 
+  /** How much the store has left to do; undefined while nobody can say that. */
+  async unsettled(): Promise<number | undefined> {
+    const { ok } = await this.get("readyz");
+    const metrics = await (await this.get("metrics")).text();
+    const counts = ["waiting", "running", "parked"].map(
+      (what) => new RegExp(`^bobbin_queue_${what} (\\d+)$`, "m").exec(metrics)?.[1],
+    );
+    return ok && !counts.includes(undefined)
+      ? counts.reduce((sum, count) => sum + Number(count), 0)
+      : undefined;
+  }
+
   /** Says something in the console; to the bot, for it is a direct message. */
   async say(text: string, as = "Ada"): Promise<PostAnswer> {
     const response = await fetch(new URL(`console/api/messages?as=${as}`, this.url), {

@@ -428,3 +428,25 @@ test("what waited for its turn is not sent once another process has taken over",
   expect(slack.calls("chat.update")).toHaveLength(1);
   expect(seen()[0]?.text).toContain("This was shown before all of it.");
 });
+
+test("a stream that another run left open above the question is not taken for this one's", async () => {
+  const { slack, platform, ada, open } = await started();
+  const lost = new MemoryJournal("run-1");
+  const before = open(lost);
+  before.reply.show(viewOf(before.target, { text: "This was begun, and never ended." }));
+  await expect.poll(() => slack.liveStreams.length).toBe(1);
+  lost.lose();
+  const { channel, message } = before;
+  const question = ada.posts(channel, "and now?", { threadTs: message.ts });
+  const target = targetFor(slack, { channel, message: question, person: ada });
+  const memory = new JournalMemory();
+  const content = { type: "text", from: 0, to: 0 } as const;
+  const atMs = Date.now();
+  memory.intents.set(0, { index: 0, content, revision: 0, intentId: "run-2.0.0", atMs });
+  const reply = platform.openReply(target, new MemoryJournal("run-2", memory));
+  await reply.finish(viewOf(target, { text: "This is its own answer.", ...done }));
+  expect(before.seen().map(({ text, stream }) => [text.split("\n")[0], stream])).toEqual([
+    [expect.stringContaining("This was"), "live"],
+    ["This is its own answer.", undefined],
+  ]);
+});
