@@ -4,6 +4,9 @@ import { Fleet } from "./fleet.ts";
 import { expectOutageHarmless } from "./outage.ts";
 import { pause, Traffic } from "./traffic.ts";
 
+/** While a sync of its file is under way, Redis may acknowledge for so long what it has not written. */
+const mostUnwrittenMs = 3_000;
+
 describe.skipIf(!hasRedis)("several processes of a bot on one Redis", () => {
   let fleet: Fleet | undefined;
 
@@ -51,6 +54,41 @@ describe.skipIf(!hasRedis)("several processes of a bot on one Redis", () => {
       await expect.poll(() => fleet?.unsettled(), settling).toBe(0);
       // Whatever was on its way into Redis by the snapshot is there; later ones may be lost, none is doubled.
       traffic.expectAnsweredOnce(kept);
+    } finally {
+      traffic.end();
+    }
+  });
+
+  test("a Redis that is killed in mid-traffic leaves no conversation stuck and has nothing answered twice", async () => {
+    fleet = await Fleet.open({ lockMs: 1_500, checkMs: 500 });
+    const killed = fleet;
+    const threads = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    await Promise.all([killed.add(), killed.add()]);
+    let next = 0;
+    const traffic = new Traffic(killed, {
+      threads,
+      receiver: () => killed.anyone((next++ % 2) / 2),
+      random: Math.random,
+      kinds: ["long", "hello", "hello"],
+      thinkMs: 10,
+    });
+    const settling = { timeout: 60_000, interval: 20 };
+    try {
+      await expect.poll(() => killed.endedRuns(), settling).toBeGreaterThan(3 * threads.length);
+      const kept = new Set(traffic.acknowledged());
+      await pause(mostUnwrittenMs);
+      await killed.redis.kill("SIGKILL");
+      const acknowledged = new Set(traffic.acknowledged());
+      await killed.redis.run();
+      const endedBefore = killed.endedRuns();
+      await expect.poll(() => killed.endedRuns(), settling).toBeGreaterThan(endedBefore + 10);
+      await traffic.end();
+      await expect.poll(() => killed.unsettled(), settling).toBe(0);
+      const since = traffic.acknowledged().filter((message) => !acknowledged.has(message));
+      traffic.expectAnsweredOnce([...kept, ...since]);
+      const lost = traffic.unanswered();
+      console.info(`${lost} of ${traffic.sent.length} messages were lost`);
+      expect(killed.lateWrites).toEqual([]);
     } finally {
       traffic.end();
     }

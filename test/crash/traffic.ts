@@ -115,6 +115,14 @@ export class Traffic {
     }
   }
 
+  /** How many of those that were acknowledged have no complete answer. */
+  unanswered(): number {
+    return this.acknowledged().filter((message) => {
+      const shown = this.#world.screen.messages(message.place.threadKey);
+      return !shown.some(({ text }) => text === expectedAnswer(message.text));
+    }).length;
+  }
+
   async #chat(thread: string): Promise<void> {
     for (let n = 0; !this.#isOver; n++) {
       const what = this.#kinds[Math.floor(this.#random() * this.#kinds.length)];
