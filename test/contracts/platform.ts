@@ -410,6 +410,28 @@ export function describePlatform(
       expect(await seenWords(harness, target)).toEqual(numbers(1, 8));
     });
 
+    test("a reply that waits and is opened again shows what it should, whatever came late", async () => {
+      const { harness, platform, target } = await started();
+      const asleep = new JournalMemory();
+      const first = platform.openReply(target, new MemoryJournal(target.runId, asleep));
+      first.show(viewOf(target, { text: words(1, 50) }));
+      await first.settle();
+      const memory = new JournalMemory(asleep);
+      const requests = [approvalFor(target)];
+      const view = viewOf(target, { text: words(1, 80), status: "waiting", requests });
+      const second = platform.openReply(target, new MemoryJournal(target.runId, memory));
+      second.show(view);
+      await second.settle();
+      first.show(viewOf(target, { text: words(1, 55) }));
+      await first.settle();
+      expect(await seenWords(harness, target)).not.toEqual(numbers(1, 80));
+
+      const again = platform.openReply(target, new MemoryJournal(target.runId, memory));
+      again.show(view);
+      await again.settle();
+      expect(await seenWords(harness, target)).toEqual(numbers(1, 80));
+    });
+
     test("a refused write never throws in show, and finish says so in words", async () => {
       const { harness, platform, target } = await started();
       harness.refuseWrites();
