@@ -74,7 +74,8 @@ export async function markRegisterOf(
     };
     if (!isOurs()) throw new Error("the set was lost");
     const change = { name: register, value: next as unknown as Json };
-    await ledger.apply({ registers: [{ ...change, ifVersion: found?.version ?? 0 }] });
+    const past = namesOf(known).map((name) => ({ name, value: null }));
+    await ledger.apply({ registers: [{ ...change, ifVersion: found?.version ?? 0 }, ...past] });
   }
 }
 
@@ -102,11 +103,15 @@ function nameOf(generation: number, set: number): string {
   return generation === 0 ? "discord/mark" : `discord/mark/${generation}/${set}`;
 }
 
+function namesOf({ generation, sets }: Known): readonly string[] {
+  return Array.from({ length: sets }, (_, set) => nameOf(generation, set));
+}
+
 async function beforeOf(known: Known, ledger: Ledger): Promise<Before | null> {
-  const { before, generation, sets, shardCount } = known;
+  const { before, sets, shardCount } = known;
   const written = await Promise.all(
-    Array.from({ length: sets }, async (_, set) => {
-      const found = await ledger.read(nameOf(generation, set));
+    namesOf(known).map(async (name) => {
+      const found = await ledger.read(name);
       return found?.value as unknown as Mark | undefined;
     }),
   );

@@ -68,7 +68,7 @@ describe("marks", () => {
   });
 
   test("hold for each server when they are divided anew", async () => {
-    const { hears, setOf } = scene();
+    const { ledger, hears, setOf } = scene();
     await hears(everything(undefined), 1);
     expect(backTo(await hears(setOf(0, 2), 2), [guildOn(0, 0), null])).toEqual([1, 1]);
     await hears(setOf(1, 2), 9);
@@ -81,6 +81,8 @@ describe("marks", () => {
     const since = await hears(everything(undefined), 13);
     expect(backTo(since, [guildOn(0, 0), guildOn(0, 1), guildOn(0, 2)])).toEqual([11, 12, 2]);
     expect(backTo(await hears(setOf(0, 2), 14), [guildOn(0, 0)])).toEqual([13]);
+    // What was put aside is not kept twice.
+    expect(await ledger.names("discord/mark", { limit: 99 })).toEqual(["discord/mark/4/0"]);
   });
 
   test("hold for each server until all is read that was missed", async () => {
