@@ -329,7 +329,7 @@ test("after a global 429 nothing is sent before its time", async () => {
   const [one, other] = [open(), open()];
   discord.faults.next(callOf("thread"), {
     type: "rate-limit",
-    retryAfterSeconds: 0.5,
+    retryAfterSeconds: 2,
     scope: "global",
   });
   const before = discord.requests().length;
@@ -338,10 +338,9 @@ test("after a global 429 nothing is sent before its time", async () => {
   );
   const [limited, ...rest] = discord.requests().slice(before);
   expect(limited?.status).toBe(429);
-  const late = rest.filter(({ atMs }) => atMs > (limited?.atMs ?? 0) + 100);
-  expect(Math.min(...late.map(({ atMs }) => atMs)) - (limited?.atMs ?? 0)).toBeGreaterThanOrEqual(
-    450,
-  );
+  // What was on its way by then arrives in the first of the two seconds, however busy the machine is.
+  const waited = rest.map(({ atMs }) => atMs - (limited?.atMs ?? 0)).filter((ms) => ms > 1_000);
+  expect(Math.min(...waited)).toBeGreaterThanOrEqual(1_950);
   expect([one.seen().length, other.seen().length]).toEqual([1, 1]);
 });
 
