@@ -42,6 +42,14 @@ export interface Holder {
   readonly epoch: string;
 }
 
+/** What Redis says to somebody who is at work on a conversation. */
+interface Held {
+  /** A stop was asked for. */
+  readonly isToStop: boolean;
+  /** It was not held for a while: somebody else may be on the way to it. */
+  readonly hasLapsed: boolean;
+}
+
 /** The lock by which BullMQ knows who holds a job. */
 export interface JobLock {
   readonly key: string;
@@ -166,9 +174,10 @@ export class Inbox {
     return beginning.type === "begun" ? beginning : undefined;
   }
 
-  /** Holding is renewed with it. Resolves to whether a stop was asked for. */
-  assert(holder: Holder, lock: JobLock): Promise<boolean> {
-    return this.#fenced("assert", holder, [lock.key, lock.token, lock.ms]);
+  /** Holding is renewed with it. */
+  async assert(holder: Holder, lock: JobLock): Promise<Held> {
+    const words = await this.#held("assert", holder, [lock.key, lock.token, lock.ms]);
+    return { isToStop: words.has("stop"), hasLapsed: words.has("lapsed") };
   }
 
   /** Resolves to whether a stop was asked for. */
@@ -250,13 +259,22 @@ export class Inbox {
 
   async #fenced(
     operation: string,
-    { conversationKey, epoch }: Holder,
+    holder: Holder,
     args: readonly (string | number)[],
   ): Promise<boolean> {
+    return (await this.#held(operation, holder, args)).has("stop");
+  }
+
+  /** What is said of a conversation that is held: `held` or `stop`, and whether it has `lapsed`. */
+  async #held(
+    operation: string,
+    { conversationKey, epoch }: Holder,
+    args: readonly (string | number)[],
+  ): Promise<ReadonlySet<string>> {
     const all = [conversationKey, epoch, ...args].map(String);
-    const state = await this.#database.run(operation, all);
-    if (state === "lost") throw new LeaseLost(conversationKey);
-    return state === "stop";
+    const words = new Set(String(await this.#database.run(operation, all)).split(" "));
+    if (words.has("lost")) throw new LeaseLost(conversationKey);
+    return words;
   }
 
   async #settle(

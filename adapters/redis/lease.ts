@@ -73,12 +73,17 @@ export class RedisLease implements RunLease {
   /** Asks Redis whether this still is the owner, whatever was known, and renews the lock. */
   async confirm(): Promise<void> {
     for (;;) {
-      const tookMs = await this.#proof.ask(() =>
-        this.#fenced(() => this.#inbox.assert(this, this.#lock)),
-      );
+      const tookMs = await this.#proof.ask(() => this.#fenced(() => this.#renew()));
       // A process that slept over the answer may have lost the lease meanwhile: it asks again.
       if (tookMs < this.#lock.ms / 2) return;
     }
+  }
+
+  async #renew(): Promise<boolean> {
+    const { isToStop, hasLapsed } = await this.#inbox.assert(this, this.#lock);
+    // It is held again, but BullMQ may have promised the job to somebody else meanwhile.
+    if (hasLapsed) this.#proof.forget();
+    return isToStop;
   }
 
   abort(reason: AbortReason): void {

@@ -4,7 +4,8 @@
 -- item:<event>           a hash: conversation, kind, state, person, payload, detail, at, amendment
 -- line:<state>:<conv>    events of a conversation by sequence; 'waiting' is also the line of all
 -- run:<conv>             the run at hand: epoch, state, due, attempts, stop, job, checkpoint, journal,
---                         takenOver (when it last was, from somebody who had not ended)
+--                         takenOver (when it last was, from somebody who had not ended),
+--                         lapsed (the epoch whose lease once had lapsed, and is held again)
 -- due                    conversations by when somebody has to look at them at the latest
 
 -- A conversation nobody has begun by then has lost its wake-up.
@@ -317,14 +318,18 @@ local function held(conversation, epoch)
   return run[3] == '1' and 'stop' or 'held'
 end
 
--- Holding is renewed with it: what is sent next has a whole lease's time.
+-- Holding is renewed with it: what is sent next has a whole lease's time. Where it had lapsed once somebody
+-- else may be on the way to the conversation already, whoever holds the lock now: that is said as well.
 function operations.assert(conversation, epoch, lock, token, lockMs)
   local state = held(conversation, epoch)
   if not state then return 'lost' end
   local holder = redis.call('GET', lock)
   if holder and holder ~= token then return 'lost' end
+  local run = runKey(conversation)
+  if not holder then redis.call('HSET', run, 'lapsed', epoch) end
+  local hasLapsed = redis.call('HGET', run, 'lapsed') == epoch
   redis.call('SET', lock, token, 'PX', lockMs)
-  return state
+  return hasLapsed and state .. ' lapsed' or state
 end
 
 function operations.save(conversation, epoch, checkpoint, change)

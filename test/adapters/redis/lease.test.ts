@@ -3,6 +3,7 @@ import { openRedis, type RedisDatabase } from "../../../adapters/redis/database.
 import { Inbox } from "../../../adapters/redis/inbox.ts";
 import { RedisLease } from "../../../adapters/redis/lease.ts";
 import { Proof } from "../../../adapters/redis/proof.ts";
+import { openRedisRunQueue } from "../../../adapters/redis/run-queue.ts";
 import { LeaseLost } from "../../../src/ports/run-queue.ts";
 import { hasRedis, RedisServer } from "./server.ts";
 
@@ -188,6 +189,17 @@ describe("a lease that asks whether it is the owner", () => {
     await expect(lease.assertOwner()).rejects.toThrow(LeaseLost);
   });
 
+  test("asks each time once the lease had lapsed for a while", async () => {
+    const lease = leaseOf(60_000);
+    database.says = async () => "held lapsed";
+    await lease.assertOwner();
+    await lease.assertOwner();
+    expect(database.asked).toHaveLength(2);
+    database.says = async () => "stop lapsed";
+    await lease.assertOwner();
+    expect(lease.signal.reason).toBe("stopped");
+  });
+
   test("learns of a stop from the answer", async () => {
     const lease = leaseOf(5_000);
     await lease.assertOwner();
@@ -221,5 +233,39 @@ describe.skipIf(!hasRedis)("a connection to Redis", () => {
     expect(database.connection).toBe(second);
     database.close();
     expect(database.connection).not.toBe(second);
+  });
+});
+
+describe.skipIf(!hasRedis)("a lease in Redis", () => {
+  test("that has lapsed is held again by who asks, and said to have lapsed from then on", async () => {
+    const server = await RedisServer.start();
+    const database = await openRedis({ url: server.url });
+    const queue = await openRedisRunQueue({ database });
+    onTestFinished(async () => {
+      await queue.close();
+      database.close();
+      await server.remove();
+    });
+    await queue.accept({
+      eventId: "e1",
+      conversationKey: "talk",
+      personKey: "ada",
+      payload: null,
+      detail: 0,
+      bounds: { waitingPerConversation: 10, perPersonPerMinute: 10 },
+    });
+    const inbox = new Inbox(database, `${database.prefix}wake:`);
+    const lock = { key: `${database.prefix}wake:1:lock`, token: "mine", ms: 60_000 };
+    const select = () => ({ take: ["e1"], drop: [] });
+    const run = await inbox.begin({ conversationKey: "talk", owner: "me", jobId: "1", select });
+    const holder = { conversationKey: "talk", epoch: run?.epoch ?? "" };
+    await database.send(["SET", lock.key, lock.token, "PX", "60000"]);
+    expect((await inbox.assert(holder, lock)).hasLapsed).toBe(false);
+    await database.send(["DEL", lock.key]);
+    expect((await inbox.assert(holder, lock)).hasLapsed).toBe(true);
+    expect(await database.send(["GET", lock.key])).toBe("mine");
+    expect((await inbox.assert(holder, lock)).hasLapsed).toBe(true);
+    await database.send(["SET", lock.key, "another's"]);
+    await expect(inbox.assert(holder, lock)).rejects.toBeInstanceOf(LeaseLost);
   });
 });
