@@ -382,7 +382,7 @@ class FakeReply implements Reply {
     await this.#assertMayWrite();
     await screen.edit(known.id, { text: textOf(content, view), view });
     const segment = { ...known, content, closed, revision: view.revision };
-    if (!isSame(segment, known)) await journal.after(segment);
+    if (isNews(segment, known)) await journal.after(segment);
     this.#segments.set(index, segment);
   }
 
@@ -490,6 +490,8 @@ function textOf(content: ShownSegment["content"], view: ReplyView): string {
   }
 }
 
-function isSame(a: ShownSegment, b: ShownSegment): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+/** More text in an open message is not worth a write, as on real platforms: an edit harms nothing twice. */
+function isNews(now: ShownSegment, before: ShownSegment): boolean {
+  const worth = now.closed ? now : { ...now, content: before.content };
+  return JSON.stringify(worth) !== JSON.stringify(before);
 }
