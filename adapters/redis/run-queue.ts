@@ -254,8 +254,9 @@ class SharedRunQueue implements RedisRunQueue {
     const { conversationKey } = lease;
     this.#tell({ type: "changed", conversationKey });
     const ending = await handle(lease, handler);
-    const settled = await this.#settle(lease, ending);
+    // Before others can begin: what the handler left running knows nothing of that.
     lease.end();
+    const settled = await this.#settle(lease, ending);
     if (!settled) return;
     // BullMQ keeps this until the job at hand is done: nobody else begins before.
     if (settled.hasMore || (settled.dueInMs ?? 1) <= 0) await this.#wake(conversationKey);
