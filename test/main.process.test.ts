@@ -75,15 +75,21 @@ describe("npm start with nothing configured", () => {
     expect(answer?.text).toContain("42");
     expect(answer?.text).toContain("no model is configured");
 
-    const metrics = await (await bobbin.get("metrics")).text();
-    expect(metrics).toContain(
-      'bobbin_messages_received_total{platform="web",outcome="accepted"} 1',
-    );
-    expect(metrics).toContain(
-      'bobbin_run_duration_seconds_count{platform="web",status="completed"} 1',
-    );
-    expect(metrics).toMatch(
-      /bobbin_model_call_seconds_count\{operation="responses.create",outcome="ok"\} \d/,
+    // A run is counted once it is stored as ended, which is after its answer can be read.
+    await vi.waitFor(
+      async () => {
+        const metrics = await (await bobbin.get("metrics")).text();
+        expect(metrics).toContain(
+          'bobbin_messages_received_total{platform="web",outcome="accepted"} 1',
+        );
+        expect(metrics).toContain(
+          'bobbin_run_duration_seconds_count{platform="web",status="completed"} 1',
+        );
+        expect(metrics).toMatch(
+          /bobbin_model_call_seconds_count\{operation="responses.create",outcome="ok"\} \d/,
+        );
+      },
+      { timeout: 30_000, interval: 20 },
     );
   });
 
