@@ -5,6 +5,7 @@ import type { Outcome, RunLease } from "#ports/run-queue";
 import { toJson } from "./checkpoint.ts";
 import { type ConversationHead, readHead, untitle, withoutMemory } from "./conversation-head.ts";
 import type { RunEnvironment } from "./environment.ts";
+import { type Note, type PendingLook, pendingLooks, withoutAnswer } from "./late-looks.ts";
 import { names } from "./names.ts";
 import { type PageRef, type StoredPage, withoutMessage } from "./thread-pages.ts";
 
@@ -16,7 +17,11 @@ const stepSize = 100;
 
 /** Really deletes a conversation: messages, answers, runs, files, and what the model's service keeps. */
 export function forgetConversation(lease: RunLease, environment: RunEnvironment): Promise<Outcome> {
-  return forget(lease, environment, { fateOf: () => "delete", isOldFile: () => true });
+  return forget(lease, environment, {
+    fateOf: () => "delete",
+    forgetsReply: () => true,
+    isOldFile: () => true,
+  });
 }
 
 /**
@@ -30,6 +35,7 @@ export function forgetPerson(
 ): Promise<Outcome> {
   return forget(lease, environment, {
     fateOf: (page) => withoutPerson(page, personKey),
+    forgetsReply: ({ to }) => to.asker.key === personKey,
     isOldFile: () => false,
     personKey,
   });
@@ -43,6 +49,7 @@ export function forgetOlder(
 ): Promise<Outcome> {
   return forget(lease, environment, {
     fateOf: (_page, ref) => (ref.atMs < beforeMs ? "delete" : "keep"),
+    forgetsReply: ({ sinceMs }) => sinceMs < beforeMs,
     isOldFile: (createdAt) => createdAt * 1000 < beforeMs,
   });
 }
@@ -78,6 +85,8 @@ function callsWithoutAnswers({ entries }: StoredPage): ReadonlySet<string> {
 
 interface Forgetting {
   readonly fateOf: (page: StoredPage, ref: PageRef) => Fate;
+  /** Whether a reply goes that has no page: its answer was removed, or another took its place. */
+  readonly forgetsReply: (note: Note) => boolean;
   /** Whether a file goes by its age (Unix seconds), whatever page it belongs to. */
   readonly isOldFile: (createdAt: number) => boolean;
   /** The person who leaves the conversation. */
@@ -91,6 +100,8 @@ interface Harvest {
   readonly replaces: { list: string; position: number; value: Json }[];
   readonly removes: string[];
   readonly fileIds: Set<string>;
+  /** Whether what a run with a page showed goes, by run. */
+  readonly repliesGone: Map<string, boolean>;
   keptPages: number;
 }
 
@@ -112,11 +123,15 @@ async function forget(
     replaces: [],
     removes: [],
     fileIds: new Set(),
+    repliesGone: new Map(),
     keptPages: 0,
   };
+  // Before anything goes: what somebody puts right meanwhile is removed by a later look.
+  const looks = await pendingLooks(conversationKey, ledger);
   for (const threadId of await threadsOf(conversationKey, head, environment)) {
     await forgetPages(threadId, lease, environment, { forgetting, harvest });
   }
+  forgetLooks(looks, forgetting, harvest);
   const all = await ledger.ranked(names.files(conversationKey), { limit: 100_000 });
   for (const { member, score } of all) {
     if (forgetting.isOldFile(score)) harvest.fileIds.add(member);
@@ -172,6 +187,7 @@ async function forgetPages(
       const ref = value as unknown as PageRef;
       const page = (await records.read(ref.page)) as unknown as StoredPage | undefined;
       const fate = page ? forgetting.fateOf(page, ref) : "delete";
+      harvest.repliesGone.set(ref.runId, isReplyGone(fate));
       if (page && fate !== "keep") await forgetShown(page, fate, ref, environment);
       if (fate === "keep") harvest.keptPages += 1;
       else if (fate === "delete") await deletePage({ list, position, ref, page }, records, harvest);
@@ -195,11 +211,15 @@ async function forgetShown(
   const gone = page.input.filter(({ eventId }) => !kept.includes(eventId));
   const [first] = page.input;
   if (!first) return;
-  const holdsDeletedAnswers = typeof fate === "object" && callsWithoutAnswers(fate).size > 0;
   await platforms.get(first.place.platform)?.forget?.({
     eventIds: gone.map(({ eventId }) => eventId),
-    runIds: fate === "delete" || holdsDeletedAnswers ? [ref.runId] : [],
+    runIds: isReplyGone(fate) ? [ref.runId] : [],
   });
+}
+
+/** With a page goes what was shown of it, and also where that holds answers that were deleted. */
+function isReplyGone(fate: Fate): boolean {
+  return fate === "delete" || (typeof fate === "object" && callsWithoutAnswers(fate).size > 0);
 }
 
 async function deletePage(
@@ -255,6 +275,21 @@ function collectFiles(
     const isTheirs = entry.type === "user" && entry.personKey === personKey;
     if (fate !== "delete" && !isTheirs) continue;
     for (const id of entry.fileIds) harvest.fileIds.add(id);
+  }
+}
+
+/** What is to be looked at again of a reply that goes keeps none of its words. */
+function forgetLooks(
+  looks: readonly PendingLook[],
+  { forgetsReply }: Forgetting,
+  harvest: Harvest,
+): void {
+  for (const look of looks) {
+    const isGone = harvest.repliesGone.get(look.note.to.runId) ?? forgetsReply(look.note);
+    if (!isGone) continue;
+    const { register, rank } = withoutAnswer(look);
+    harvest.registers.push(register);
+    harvest.ranks.push(rank);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Json } from "#domain/json";
-import type { ReplyView } from "#domain/reply-view";
-import type { Ledger, LedgerChange } from "#ports/ledger";
+import { emptyView, type ReplyView } from "#domain/reply-view";
+import type { Ledger } from "#ports/ledger";
 import type { Log } from "#ports/log";
 import type { EndedReply, Platform, ReplyTarget } from "#ports/platform";
 import type { Processes } from "#ports/processes";
@@ -19,7 +19,7 @@ const mostTries = 10;
 const dueAtOnce = 20;
 
 /** What is kept of an ended run until its reply has been looked at again. */
-interface Note {
+export interface Note {
   readonly v: 1;
   readonly platform: string;
   readonly to: ReplyTarget;
@@ -55,28 +55,77 @@ export function lookAgainLater(
         v: 1,
         platform: task.place.platform,
         to: work.replyTarget,
-        view,
+        view: view.removed ? withoutWords(view) : view,
         left: journal.left(),
         sinceMs: state.createdAtMs,
         tries: 0,
       };
       const dueMs = Math.max(nowMs, lateUntilMs);
-      return { ...outcome, change: withNote(outcome.change, task.runId, { note, dueMs }) };
+      const { registers = [], ranks = [] } = outcome.change;
+      const kept = { register: toRegister(note), rank: toRank(note, dueMs) };
+      const change = {
+        ...outcome.change,
+        registers: [...registers, kept.register],
+        ranks: [...ranks, kept.rank],
+      };
+      return { ...outcome, change };
     }
   }
 }
 
-function withNote(
-  change: LedgerChange,
-  runId: string,
-  { note, dueMs }: { readonly note: Note; readonly dueMs: number },
-): LedgerChange {
-  const { registers = [], ranks = [] } = change;
-  return {
-    ...change,
-    registers: [...registers, { name: names.lateLook(runId), value: toJson(note) }],
-    ranks: [...ranks, { ranking: names.lateLooks, member: runId, score: dueMs }],
-  };
+/** A reply of a conversation that is still to be looked at. */
+export interface PendingLook {
+  readonly note: Note;
+  readonly dueMs: number;
+}
+
+/** The replies of a conversation that are still to be looked at. */
+export async function pendingLooks(
+  conversationKey: string,
+  ledger: Ledger,
+): Promise<readonly PendingLook[]> {
+  const found = await ledger.names(names.lateLook(lookId(conversationKey, "")), { limit: 100_000 });
+  if (found.length === 0) return [];
+  const all = await ledger.ranked(names.lateLooks, { limit: 100_000 });
+  const dueMs = new Map(all.map(({ member, score }) => [names.lateLook(member), score]));
+  const looks: PendingLook[] = [];
+  for (const name of found) {
+    const note = toNote((await ledger.read(name))?.value);
+    // The keys of two conversations may begin alike.
+    if (note?.to.conversationKey !== conversationKey) continue;
+    looks.push({ note, dueMs: dueMs.get(name) ?? 0 });
+  }
+  return looks;
+}
+
+/**
+ * Forgets what a reply said that is still to be looked at. It is looked at all the same: what comes late
+ * where the chat is in our own stores is removed again, and nothing is put right.
+ */
+export function withoutAnswer({ note, dueMs }: PendingLook) {
+  const forgotten: Note = { ...note, view: withoutWords(note.view) };
+  return { register: toRegister(forgotten), rank: toRank(forgotten, dueMs) };
+}
+
+/** A reply that is gone, with nothing of what it said. */
+function withoutWords({ runId, revision }: ReplyView): ReplyView {
+  return { ...emptyView(runId), revision, removed: true };
+}
+
+function lookId(conversationKey: string, runId: string): string {
+  return `${conversationKey}/${runId}`;
+}
+
+function idOf({ to }: Note): string {
+  return lookId(to.conversationKey, to.runId);
+}
+
+function toRegister(note: Note) {
+  return { name: names.lateLook(idOf(note)), value: toJson(note) };
+}
+
+function toRank(note: Note, dueMs: number) {
+  return { ranking: names.lateLooks, member: idOf(note), score: dueMs };
 }
 
 /** Looks at replies again that are due, whichever process ended them: one reply at a time. */
@@ -120,9 +169,9 @@ export class LateLooks {
     const { ledger, processes, log, now } = this.#parts;
     try {
       const due = await ledger.ranked(names.lateLooks, { to: now(), limit: dueAtOnce });
-      for (const { member: runId } of due) {
+      for (const { member } of due) {
         if (this.#isStopped) return;
-        if (await processes.claim(names.lateLook(runId), claimedForMs)) await this.#look(runId);
+        if (await processes.claim(names.lateLook(member), claimedForMs)) await this.#look(member);
       }
     } catch (error) {
       log.debug({ err: error }, "late looks put off");
@@ -131,22 +180,30 @@ export class LateLooks {
     }
   }
 
-  async #look(runId: string): Promise<void> {
+  /** Its conversation may be forgotten meanwhile: then the note is another one, and is looked at in its turn. */
+  async #look(id: string): Promise<void> {
     const { ledger, platforms, log, now } = this.#parts;
-    const note = toNote((await ledger.read(names.lateLook(runId)))?.value);
+    const name = names.lateLook(id);
+    const register = await ledger.read(name);
+    const note = toNote(register?.value);
+    const ifVersion = register?.version ?? 0;
     try {
       if (note) await platforms.get(note.platform)?.lookAgain?.(toEnded(note));
     } catch (error) {
       if (note && note.tries < mostTries) {
-        const again = { note: { ...note, tries: note.tries + 1 }, dueMs: now() + againAfterMs };
-        await ledger.apply(withNote({}, runId, again));
+        const value = toJson({ ...note, tries: note.tries + 1 });
+        const rank = { ranking: names.lateLooks, member: id, score: now() + againAfterMs };
+        await ledger.apply({ registers: [{ name, value, ifVersion }], ranks: [rank] });
         return;
       }
-      log.warn({ run: runId, platform: note?.platform, err: error }, "reply not looked at again");
+      log.warn(
+        { run: note?.to.runId, platform: note?.platform, err: error },
+        "reply not looked at again",
+      );
     }
     await ledger.apply({
-      registers: [{ name: names.lateLook(runId), value: null }],
-      ranks: [{ ranking: names.lateLooks, member: runId, score: null }],
+      registers: [{ name, value: null, ifVersion }],
+      ranks: [{ ranking: names.lateLooks, member: id, score: null }],
     });
   }
 }

@@ -11,8 +11,8 @@ export const names = {
   atHand: (conversationKey: string) => `at-hand/${conversationKey}`,
   /** Register: where a run belongs. */
   run: (runId: string) => `run/${runId}`,
-  /** Register: a reply that is looked at once more. Ranking: their runs, by when. */
-  lateLook: (runId: string) => `late-look/${runId}`,
+  /** Register: a reply that is looked at once more, by conversation and run. Ranking: these, by when. */
+  lateLook: (id: string) => `late-look/${id}`,
   lateLooks: "late-looks",
   /** Register: which run answered a message. */
   answered: (eventId: string) => `answered/${eventId}`,

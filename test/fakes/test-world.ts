@@ -94,6 +94,11 @@ export class TestWorld {
     return this.bobbin.bot;
   }
 
+  /** What the bot's clock says. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
   /** Moves the bot's clock. Timers that are already set are not moved. */
   pass(ms: number): void {
     this.#nowMs += ms;

@@ -1,4 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Person } from "#domain/conversation";
+import type { Ledger } from "#ports/ledger";
+import { lookAgainLater, pendingLooks } from "../../src/runs/late-looks.ts";
+import { lateRun } from "../fakes/late-run.ts";
 import { ScriptedBackend } from "../fakes/scripted-backend.ts";
 import { ada, grace, placeOf, TestWorld } from "../fakes/test-world.ts";
 
@@ -113,6 +117,83 @@ describe("forgetting by age", () => {
     await world.bobbin.threads.forgetOlderThan(Date.UTC(2027, 0, 1));
     await vi.waitFor(() => expect(everything()).not.toContain("old words"));
     expect((await world.bobbin.threads.status(key)).threadId).toBeUndefined();
+  });
+});
+
+describe("forgetting a reply that is to be looked at once more", () => {
+  let ledger: Ledger;
+  beforeEach(async () => {
+    await world.stop();
+    await world.start({
+      backend: model,
+      platforms: (shared) => {
+        ledger = shared;
+        return [];
+      },
+    });
+  });
+
+  /** Somebody writes, and the process that answered first may have sent something that comes late. */
+  async function answerToLookAt(text: string, asker: Person) {
+    const before = world.metrics.runs.length;
+    await world.say(text, { author: asker });
+    await answered(before + 1);
+    const { runId } = world.lastView();
+    const lateUntilMs = world.nowMs + 20_000;
+    const late = { lateUntilMs, nowMs: world.nowMs, createdAtMs: world.nowMs };
+    const view = { text: `So much for ${text}` };
+    const run = lateRun({ ...late, runId, conversationKey: key, asker, view });
+    const outcome = lookAgainLater({ type: "done", change: {} }, run);
+    if (outcome.type === "done") await ledger.apply(outcome.change);
+  }
+
+  /** What the looks keep of the replies. */
+  const kept = async () =>
+    (await pendingLooks(key, ledger)).map(({ note }) => note.view.text || "nothing").sort();
+
+  const forgettings: {
+    readonly what: string;
+    readonly forget: () => Promise<unknown>;
+    readonly left: readonly string[];
+  }[] = [
+    {
+      what: "with its conversation",
+      forget: () => world.bobbin.threads.forgetConversation(key, "f1"),
+      left: ["nothing", "nothing"],
+    },
+    {
+      what: "with who asked",
+      forget: () => world.bobbin.threads.forgetPerson(ada.key, "f1"),
+      left: ["So much for grace's question", "nothing"],
+    },
+    {
+      what: "by its age",
+      forget: () => world.bobbin.threads.forgetOlderThan(world.nowMs - 5_000),
+      left: ["So much for grace's question", "nothing"],
+    },
+  ];
+
+  test.each(forgettings)("$what keeps no word of it", async ({ forget, left }) => {
+    await answerToLookAt("ada's secret", ada);
+    world.pass(10_000);
+    await answerToLookAt("grace's question", grace);
+    expect(await kept()).toEqual(["So much for ada's secret", "So much for grace's question"]);
+    await forget();
+    await vi.waitFor(async () => expect(await kept()).toEqual(left));
+  });
+
+  test("keeps the looks of another conversation, also of one whose key begins alike", async () => {
+    await answerToLookAt("ada's secret", ada);
+    const conversationKey = `${key}/more`;
+    const late = { lateUntilMs: world.nowMs, nowMs: world.nowMs };
+    const other = lookAgainLater(
+      { type: "done", change: {} },
+      lateRun({ ...late, conversationKey }),
+    );
+    if (other.type === "done") await ledger.apply(other.change);
+    await world.bobbin.threads.forgetConversation(key, "f1");
+    await vi.waitFor(async () => expect(await kept()).toEqual(["nothing"]));
+    expect((await pendingLooks(conversationKey, ledger))[0]?.note.view.text).toBe("all");
   });
 });
 

@@ -1,47 +1,34 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { BotError } from "#domain/errors";
-import { emptyView } from "#domain/reply-view";
 import type { EndedReply, Platform } from "#ports/platform";
 import { alone } from "#ports/processes";
 import type { Outcome } from "#ports/run-queue";
-import { LateLooks, lookAgainLater } from "../../src/runs/late-looks.ts";
+import {
+  LateLooks,
+  lookAgainLater,
+  pendingLooks,
+  withoutAnswer,
+} from "../../src/runs/late-looks.ts";
 import { FakePlatform } from "../fakes/fake-platform.ts";
+import { lateRun } from "../fakes/late-run.ts";
 import { MemoryLedger } from "../fakes/memory-ledger.ts";
 import { MemoryProcesses } from "../fakes/memory-processes.ts";
 import { silentLog } from "../fakes/silent-log.ts";
-
-type Run = Parameters<typeof lookAgainLater>[1];
 
 const lateUntilMs = 100_000;
 const change = { registers: [{ name: "head", value: "new" }] } as const;
 const done: Outcome = { type: "done", change };
 
-function runOf(lease: { readonly lateUntilMs?: number }, nowMs: number): Run {
-  const segment = {
-    index: 0,
-    id: "m1",
-    content: { type: "text", from: 0, to: 3 },
-    revision: 0,
-    closed: true,
-  } as const;
-  const work = {
-    lease,
-    task: { runId: "run1", place: { platform: "fake" } },
-    view: { ...emptyView("run1"), text: "all" },
-    state: { createdAtMs: 5 },
-    replyTarget: { runId: "run1", conversationKey: "talk" },
-  };
-  const left = () => ({ segments: [segment], inherited: ["m1"], intentPrefix: "abc." });
-  return { work, journal: { left }, nowMs } as unknown as Run;
-}
-
 /** A platform that says what it was asked to look at, and can fail. */
 class Looking extends FakePlatform {
   readonly looks: EndedReply[] = [];
   failure: Error | undefined;
+  /** What happens while it looks. */
+  meanwhile: (() => Promise<void>) | undefined;
 
   override async lookAgain(ended: EndedReply): Promise<void> {
     this.looks.push(ended);
+    await this.meanwhile?.();
     if (this.failure) throw this.failure;
   }
 }
@@ -56,7 +43,7 @@ async function world() {
     log: silentLog,
     now: () => clock.nowMs,
   };
-  const outcome = lookAgainLater(done, runOf({ lateUntilMs }, clock.nowMs));
+  const outcome = lookAgainLater(done, lateRun({ lateUntilMs, nowMs: clock.nowMs }));
   if (outcome.type !== "done") throw new Error("it is not over");
   expect(outcome.change.registers).toContainEqual(change.registers[0]);
   await ledger.apply(outcome.change);
@@ -65,7 +52,7 @@ async function world() {
 }
 
 test("a run nobody slept through leaves nothing to look at", () => {
-  expect(lookAgainLater(done, runOf({}, 0))).toBe(done);
+  expect(lookAgainLater(done, lateRun({ nowMs: 0 }))).toBe(done);
 });
 
 test("a reply of a run that was taken over is looked at once, when nothing can come any more", async () => {
@@ -112,9 +99,50 @@ test("what could not be looked at is tried again, and given up in the end", asyn
   expect(await kept()).toBe(0);
 });
 
+describe("a reply that is forgotten while it is looked at", () => {
+  async function forgottenMeanwhile(failure?: Error) {
+    const all = await world();
+    const { ledger, clock, platform, parts } = all;
+    clock.nowMs = lateUntilMs;
+    platform.failure = failure;
+    platform.meanwhile = async () => {
+      for (const look of await pendingLooks("talk", ledger)) {
+        const { register, rank } = withoutAnswer(look);
+        await ledger.apply({ registers: [register], ranks: [rank] });
+      }
+    };
+    await new LateLooks({ ...parts, processes: alone }).lookAtDue();
+    platform.meanwhile = undefined;
+    platform.failure = undefined;
+    return all;
+  }
+
+  test.each([
+    { name: "was put right", failure: undefined },
+    { name: "could not be looked at", failure: new BotError("reply-impossible") },
+  ])("and $name is looked at as one that is gone", async ({ failure }) => {
+    const { ledger, platform, parts, kept } = await forgottenMeanwhile(failure);
+    expect(platform.looks.map(({ view }) => view.text)).toEqual(["all"]);
+    const [left] = await pendingLooks("talk", ledger);
+    expect(left?.note.view).toMatchObject({ text: "", removed: true });
+    await new LateLooks({ ...parts, processes: alone }).lookAtDue();
+    expect(platform.looks.map(({ view }) => view.text)).toEqual(["all", ""]);
+    expect(platform.looks.at(-1)?.view.removed).toBe(true);
+    expect(await kept()).toBe(0);
+    expect(await pendingLooks("talk", ledger)).toEqual([]);
+  });
+});
+
+test("of a reply that was removed no word is kept", () => {
+  const view = { removed: true, revision: 4 };
+  const outcome = lookAgainLater(done, lateRun({ lateUntilMs, nowMs: 0, view }));
+  expect(JSON.stringify(outcome)).toContain('"revision":4');
+  expect(JSON.stringify(outcome)).not.toContain('"all"');
+});
+
 test("a run that waits for a person is begun again by then, and draws itself anew", () => {
   const parked: Outcome = { type: "parked", untilMs: 1_000_000, checkpoint: null };
-  const at = (nowMs: number) => lookAgainLater(parked, runOf({ lateUntilMs }, nowMs));
+  const at = (nowMs: number) => lookAgainLater(parked, lateRun({ lateUntilMs, nowMs }));
   expect(at(50_000)).toEqual({ ...parked, untilMs: lateUntilMs });
   expect(at(lateUntilMs)).toBe(parked);
 });

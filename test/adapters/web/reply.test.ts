@@ -215,6 +215,26 @@ describe("a reply in the console", () => {
     expect(await events.nextOf("thread")).toMatchObject({ summary: { replies: 0 } });
     expect(await ada.messages("general", root)).toEqual([]);
   });
+
+  test("that is forgotten leaves nothing, also of what is written late", async () => {
+    const disk = new WebDisk();
+    const { platform, target } = await asked(disk);
+    const memory = new JournalMemory();
+    const reply = platform.openReply(target, new MemoryJournal("run1", memory));
+    reply.show(viewOf({ text: "A secret" }));
+    await reply.settle();
+    await platform.forget?.({ eventIds: [], runIds: ["run1"] });
+    expect(disk.records.contents().join()).not.toContain("secret");
+    await reply.finish(viewOf({ text: "A secret, written late", status: "completed" }));
+    expect(disk.records.contents().join()).toContain("secret");
+
+    const journal = new MemoryJournal("run1", memory);
+    const view = viewOf({ removed: true });
+    const ids = [...memory.segments.values()].map(({ id }) => id);
+    const left = { inherited: new Set(ids), isOwnIntent: () => true, sinceMs: 0 };
+    await platform.lookAgain?.({ to: target, view, journal, ...left });
+    expect(disk.records.contents().join()).not.toContain("secret");
+  });
 });
 
 /** What a window makes of an event, by the rules of the wire. */
