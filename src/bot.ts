@@ -89,11 +89,14 @@ class DurableBot implements Bot {
     const { place, author, eventId } = message;
     const { scope, policy } = await this.#catalogue.channel(place.channelKey);
     const conversationKey = conversationKeyOf(place, author, scope);
-    if (await handedOver(this.#ledger, conversationKey)) {
+    const [byPerson, missed] = await Promise.all([
+      handedOver(this.#ledger, conversationKey),
+      missedMessages(this.#ledger, conversationKey),
+    ]);
+    if (byPerson) {
       await keepMissed(this.#ledger, conversationKey, message);
       return { status: "handed-over" };
     }
-    const missed = await missedMessages(this.#ledger, conversationKey);
     const queued: QueuedMessage = { message: withMissed(message, missed), policy };
     const result = await this.#queue.accept({
       eventId,

@@ -22,12 +22,14 @@ export async function toTask(
   if (!asked || !first) return undefined;
   const { conversationKey } = lease;
   const checkpoint = toCheckpoint(lease.checkpoint);
-  const head = await readHead(environment.ledger, conversationKey);
-  const chosen = await environment.catalogue.runSettings({
-    channelKey: first.place.channelKey,
-    people: asked.messages.map(({ author }) => author),
-    ...(checkpoint ? { pinned: checkpoint.assistant } : {}),
-  });
+  const [head, chosen] = await Promise.all([
+    readHead(environment.ledger, conversationKey),
+    environment.catalogue.runSettings({
+      channelKey: first.place.channelKey,
+      people: asked.messages.map(({ author }) => author),
+      ...(checkpoint ? { pinned: checkpoint.assistant } : {}),
+    }),
+  ]);
   return {
     runId: runIdOf(lease),
     conversationKey,

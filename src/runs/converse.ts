@@ -1,7 +1,7 @@
 import { BotError, isOutage, sentence } from "#domain/errors";
 import type { RunEvent } from "#domain/run-event";
 import type { Reply } from "#ports/platform";
-import { LeaseLost, type Outcome, type RunHandler } from "#ports/run-queue";
+import { LeaseLost, type Outcome, type RunHandler, type RunLease } from "#ports/run-queue";
 import { beginWork, toTask } from "./begin-run.ts";
 import { commitRun, type RunEnd, runAtHand } from "./commit-run.ts";
 import { toControl, toQueuedMessage } from "./controls.ts";
@@ -56,17 +56,11 @@ export function createConversation(
           break;
       }
     }
-    if (first?.kind === "message" && lease.checkpoint === undefined) {
-      const { ledger } = environment;
-      // It was in line before a person took over: it is theirs now.
-      if (await handedOver(ledger, lease.conversationKey)) {
-        for (const { payload } of lease.items) {
-          await keepMissed(ledger, lease.conversationKey, toQueuedMessage(payload).message);
-        }
-        return { type: "done", change: {} };
-      }
-    }
-    const task = await toTask(lease, environment, shared.replacedIn(lease.conversationKey));
+    const [isTheirs, task] = await Promise.all([
+      isHandedOver(lease, environment),
+      toTask(lease, environment, shared.replacedIn(lease.conversationKey)),
+    ]);
+    if (isTheirs) return leaveToPerson(lease, environment);
     if (!task) return { type: "done", change: {} };
     const work = beginWork(task, lease, environment);
     shared.live.set(lease.conversationKey, work);
@@ -77,6 +71,19 @@ export function createConversation(
       work.span.end();
     }
   };
+}
+
+/** Whether a person took over after these messages had got in line: they are theirs now. */
+async function isHandedOver(lease: RunLease, { ledger }: RunEnvironment): Promise<boolean> {
+  if (lease.items[0]?.kind !== "message" || lease.checkpoint !== undefined) return false;
+  return (await handedOver(ledger, lease.conversationKey)) !== undefined;
+}
+
+async function leaveToPerson(lease: RunLease, { ledger }: RunEnvironment): Promise<Outcome> {
+  for (const { payload } of lease.items) {
+    await keepMissed(ledger, lease.conversationKey, toQueuedMessage(payload).message);
+  }
+  return { type: "done", change: {} };
 }
 
 async function converse(work: RunWork, environment: RunEnvironment): Promise<Outcome> {
