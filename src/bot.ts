@@ -110,10 +110,10 @@ class DurableBot implements Bot {
       },
     });
     log.info(
-      { conversation: conversationKey, event: eventId, action: "message", status: result },
+      { conversation: conversationKey, event: eventId, action: "message", status: result.status },
       "message received",
     );
-    switch (result) {
+    switch (result.status) {
       case "duplicate":
         return { status: "repeat" };
       case "conversation-full":
@@ -131,12 +131,13 @@ class DurableBot implements Bot {
           await this.#ledger.apply({ removes: [names.missed(conversationKey)] });
         }
         this.#fetchFiles(message, conversationKey);
+        if (result.position === 0) return { status: "accepted", position: 0, conversationKey };
         if (policy === "latest") await this.#replaceRunning(conversationKey, eventId);
-        return this.#accepted(conversationKey, eventId);
+        return this.#inLine(conversationKey, eventId);
     }
   }
 
-  async #accepted(conversationKey: string, eventId: string): Promise<MessageAnswer> {
+  async #inLine(conversationKey: string, eventId: string): Promise<MessageAnswer> {
     const { waiting, running, parked } = await this.#queue.inspect(conversationKey);
     const index = waiting.findIndex((item) => item.eventId === eventId);
     const position = index === -1 ? 0 : index + running + parked;

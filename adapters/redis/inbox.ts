@@ -95,7 +95,7 @@ export class Inbox {
   async accept(
     message: NewMessage,
   ): Promise<{ readonly result: AcceptResult; readonly isWakeNeeded: boolean }> {
-    const [result, wakes] = await this.#run("accept", [
+    const [status, position, wakes] = await this.#run("accept", [
       message.eventId,
       message.conversationKey,
       message.personKey,
@@ -104,7 +104,10 @@ export class Inbox {
       message.bounds.waitingPerConversation,
       message.bounds.perPersonPerMinute,
     ]);
-    return { result: String(result) as AcceptResult, isWakeNeeded: wakes === 1 };
+    return {
+      result: { status: String(status) as AcceptResult["status"], position: Number(position) },
+      isWakeNeeded: wakes === 1,
+    };
   }
 
   async control(

@@ -103,7 +103,7 @@ class SharedRunQueue implements RedisRunQueue {
     const { conversationKey } = message;
     const { result, isWakeNeeded } = await this.#inbox.accept(message);
     // Told first: it goes out together with the wake-up.
-    if (result === "accepted") this.#tell({ type: "changed", conversationKey });
+    if (result.status === "accepted") this.#tell({ type: "changed", conversationKey });
     if (isWakeNeeded) await this.#wake(conversationKey);
     return result;
   }

@@ -70,17 +70,22 @@ export class Inbox {
   }
 
   accept(message: NewMessage, nowMs: number, isTooFast: () => boolean): AcceptResult {
+    const { conversationKey, bounds } = message;
     if (!this.#see(message, nowMs)) {
       this.#complete(message);
-      return "duplicate";
+      return { status: "duplicate" };
     }
-    const refusal = this.#refusal(message, isTooFast);
-    if (refusal) {
+    const waiting = this.#waitingIn(conversationKey);
+    const isFull = waiting >= bounds.waitingPerConversation;
+    if (isFull || isTooFast()) {
       this.#sql("delete from seen where event_id = ?").run(message.eventId);
-      return refusal;
+      return { status: isFull ? "conversation-full" : "person-too-fast" };
     }
     this.#append(message, { kind: "message", state: "waiting", nowMs });
-    return "accepted";
+    return {
+      status: "accepted",
+      position: waiting + (this.#hasRun(conversationKey) ? 1 : 0),
+    };
   }
 
   control(control: NewControl, nowMs: number): "accepted" | "duplicate" {
@@ -372,12 +377,11 @@ export class Inbox {
     ).run(JSON.stringify(message.payload), message.detail, message.eventId, message.detail);
   }
 
-  #refusal(message: NewMessage, isTooFast: () => boolean): AcceptResult | undefined {
+  #waitingIn(conversationKey: string): number {
     const row = this.#sql(
       "select count(*) as waiting from items where conversation_key = ? and state = 'waiting'",
-    ).get(message.conversationKey);
-    if (Number(row?.waiting) >= message.bounds.waitingPerConversation) return "conversation-full";
-    return isTooFast() ? "person-too-fast" : undefined;
+    ).get(conversationKey);
+    return Number(row?.waiting);
   }
 
   #append(

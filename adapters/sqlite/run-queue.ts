@@ -99,13 +99,13 @@ class SqliteRunQueue implements RunQueue, Retention {
     const durable = this.#database.write(() => {
       const isTooFast = () => this.#pace.count(personKey, nowMs) >= bounds.perPersonPerMinute;
       const result = this.#inbox.accept(message, nowMs, isTooFast);
-      if (result === "accepted") this.#pace.add(personKey, nowMs);
+      if (result.status === "accepted") this.#pace.add(personKey, nowMs);
       return result;
     });
     // Beginning the run in the same transaction saves it a turn and an fsync.
     this.#wake(conversationKey);
     const result = await durable;
-    if (result === "accepted") this.#tell(conversationKey);
+    if (result.status === "accepted") this.#tell(conversationKey);
     return result;
   }
 

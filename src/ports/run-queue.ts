@@ -30,7 +30,10 @@ export interface NewControl {
   readonly to: "run" | "conversation";
 }
 
-export type AcceptResult = "accepted" | "duplicate" | "conversation-full" | "person-too-fast";
+/** `position`: how many stand before it in its conversation, runs and messages; 0: it is next. */
+export type AcceptResult =
+  | { readonly status: "accepted"; readonly position: number }
+  | { readonly status: "duplicate" | "conversation-full" | "person-too-fast" };
 
 /** Where a message stands when it is changed. */
 export interface AmendResult {

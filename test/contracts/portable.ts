@@ -35,8 +35,8 @@ export function describePortable(
       for (const instance of opened.splice(0)) await instance.close();
     });
 
-    const accept = (queue: RunQueue, eventId: string, conversationKey: string) =>
-      queue.accept({
+    const accept = async (queue: RunQueue, eventId: string, conversationKey: string) => {
+      const { status } = await queue.accept({
         eventId,
         conversationKey,
         personKey: "ada",
@@ -44,6 +44,8 @@ export function describePortable(
         detail: 1,
         bounds: { waitingPerConversation: 5_000, perPersonPerMinute: 5_000 },
       });
+      return status;
+    };
     const later = Date.now() + 600_000;
 
     /** A store in which everything there is stands in every state it can have. */

@@ -36,8 +36,8 @@ export function describeRunQueue(name: string, create: () => Promise<QueueInstan
     });
     afterEach(() => instance.close());
 
-    const accept = (eventId: string, more: Partial<NewMessage> = {}) =>
-      instance.queue.accept(message(eventId, more));
+    const accept = async (eventId: string, more: Partial<NewMessage> = {}) =>
+      (await instance.queue.accept(message(eventId, more))).status;
 
     /** Kills the instance and starts another at a new desk. */
     async function restart(options: Partial<QueueOptions> = {}): Promise<void> {
@@ -186,6 +186,22 @@ export function describeRunQueue(name: string, create: () => Promise<QueueInstan
         (await desk.next()).finish(done());
         await vi.waitFor(() => expect(desk.answered("other")).toEqual(["x1"]));
         expect(desk.answered("talk").length).toBeLessThanOrEqual(2);
+      });
+
+      test("a message hears how many stand before it: the run at hand, parked or not, and what waits", async () => {
+        const positionOf = async (eventId: string) => {
+          const answer = await instance.queue.accept(message(eventId));
+          return answer.status === "accepted" ? answer.position : undefined;
+        };
+        expect(await positionOf("e1")).toBe(0);
+        expect(await positionOf("e2")).toBe(1);
+        await desk.open(instance.queue);
+        const run = await desk.next();
+        expect(await positionOf("e3")).toBe(2);
+        run.finish({ type: "parked", untilMs: Date.now() + 60_000, checkpoint: null });
+        await parked(instance.queue);
+        expect(await positionOf("e4")).toBe(3);
+        expect(await positionOf("e4")).toBeUndefined();
       });
 
       test("the policy decides what a run takes and what it replaces", async () => {

@@ -107,21 +107,20 @@ function operations.accept(event, conversation, person, payload, detail, waiting
     if known[1] == 'waiting' and tonumber(known[2]) < tonumber(detail) then
       redis.call('HSET', itemKey(event), 'payload', payload, 'detail', detail)
     end
-    return { 'duplicate', 0 }
+    return { 'duplicate', 0, 0 }
   end
-  if redis.call('ZCARD', lineKey('waiting', conversation)) >= tonumber(waitingLimit) then
-    return { 'conversation-full', 0 }
-  end
-  if isTooFast(person, paceLimit, now) then return { 'person-too-fast', 0 } end
+  local before = redis.call('ZCARD', lineKey('waiting', conversation))
+  if before >= tonumber(waitingLimit) then return { 'conversation-full', 0, 0 } end
+  if isTooFast(person, paceLimit, now) then return { 'person-too-fast', 0, 0 } end
   remember(event, conversation, now)
   redis.call('ZADD', prefix .. 'pace:' .. person, whole(now), event)
   redis.call('PEXPIRE', prefix .. 'pace:' .. person, paceMs)
   enqueue({ event = event, conversation = conversation, kind = 'message', state = 'waiting',
     person = person, payload = payload, detail = detail }, now)
   -- Whoever ends the run at hand sees what has come meanwhile.
-  if hasRun(conversation) then return { 'accepted', 0 } end
+  if hasRun(conversation) then return { 'accepted', before + 1, 0 } end
   lookAt(conversation, now + wakeGraceMs)
-  return { 'accepted', 1 }
+  return { 'accepted', before, 1 }
 end
 
 function operations.control(event, conversation, payload, to)

@@ -88,7 +88,7 @@ describe("when the disk or a handler fails", () => {
         return { take: waiting.map(({ eventId }) => eventId), drop: [] };
       },
     });
-    expect(await accept("e1")).toBe("accepted");
+    expect((await accept("e1")).status).toBe("accepted");
     expect((await desk.next()).events()).toEqual(["e1"]);
     expect(logged).toContain("run could not begin");
   });
