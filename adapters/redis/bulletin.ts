@@ -1,7 +1,10 @@
 import type { InboxItem } from "#ports/run-queue";
 import { openClient, type RedisDatabase } from "./database.ts";
 
-/** What processes tell each other at once; whatever must not be missed is in the store, too. */
+/**
+ * What processes tell each other at once; whatever must not be missed is in the store, too. Most changes
+ * are told by the step that makes them (`lua/inbox.lua`).
+ */
 export type Notice =
   | { readonly type: "changed"; readonly conversationKey: string }
   | { readonly type: "stop"; readonly conversationKey: string }

@@ -80,22 +80,25 @@ export interface Settled {
 
 /**
  * The line of every conversation as it stands in Redis: each method is one atomic step of its life
- * (`lua/inbox.lua`). It knows no workers: those are the queue's.
+ * (`lua/inbox.lua`), which tells the other processes of a line that came or went on. It knows no workers: those are the queue's.
  */
 export class Inbox {
   readonly #database: RedisDatabase;
   readonly #locks: string;
+  readonly #self: string;
 
-  /** `locks`: what the names of BullMQ's locks begin with. */
-  constructor(database: RedisDatabase, locks: string) {
+  /** `locks`: what the names of BullMQ's locks begin with. `self` tells this process from the others. */
+  constructor(database: RedisDatabase, locks: string, self: string) {
     this.#database = database;
     this.#locks = locks;
+    this.#self = self;
   }
 
   async accept(
     message: NewMessage,
   ): Promise<{ readonly result: AcceptResult; readonly isWakeNeeded: boolean }> {
     const [status, position, wakes] = await this.#run("accept", [
+      this.#self,
       message.eventId,
       message.conversationKey,
       message.personKey,
@@ -114,6 +117,7 @@ export class Inbox {
     control: NewControl,
   ): Promise<{ readonly result: "accepted" | "duplicate"; readonly isWakeNeeded: boolean }> {
     const [result, wakes] = await this.#run("control", [
+      this.#self,
       control.eventId,
       control.conversationKey,
       JSON.stringify(control.payload),
@@ -169,8 +173,9 @@ export class Inbox {
     readonly select: (waiting: readonly InboxItem[]) => Selection;
   }): Promise<BegunRun | undefined> {
     const { conversationKey, owner, jobId, select } = options;
+    const job = [this.#self, conversationKey, owner, jobId, this.#locks];
     const begin = async (chosen: string) =>
-      toBeginning(await this.#run("begin", [conversationKey, owner, jobId, this.#locks, chosen]));
+      toBeginning(await this.#run("begin", [...job, chosen]));
     const first = await begin("");
     const beginning =
       first.type === "choose" ? await begin(JSON.stringify(select(first.waiting))) : first;
@@ -285,7 +290,7 @@ export class Inbox {
     { conversationKey, epoch }: Holder,
     args: readonly (string | number)[],
   ): Promise<Settled> {
-    const reply = await this.#run(operation, [conversationKey, epoch, ...args]);
+    const reply = await this.#run(operation, [this.#self, conversationKey, epoch, ...args]);
     const [more, released, dueInMs] = reply;
     if (more === "lost") throw new LeaseLost(conversationKey);
     return {

@@ -88,7 +88,7 @@ class SharedRunQueue implements RedisRunQueue {
     this.#database = database;
     this.#log = log;
     this.#wakeUps = new WakeUps(database, leaseTimes, log);
-    this.#inbox = new Inbox(database, this.#wakeUps.locks);
+    this.#inbox = new Inbox(database, this.#wakeUps.locks, this.#self);
     this.#bulletin = new Bulletin(database, this.#self);
     this.#sweepMs = options.sweepMs ?? 1_000;
     this.#crashBackoffMs = options.crashBackoffMs ?? 500;
@@ -102,8 +102,7 @@ class SharedRunQueue implements RedisRunQueue {
   async accept(message: NewMessage): Promise<AcceptResult> {
     const { conversationKey } = message;
     const { result, isWakeNeeded } = await this.#inbox.accept(message);
-    // Told first: it goes out together with the wake-up.
-    if (result.status === "accepted") this.#tell({ type: "changed", conversationKey });
+    if (result.status === "accepted") this.#changed(conversationKey);
     if (isWakeNeeded) await this.#wake(conversationKey);
     return result;
   }
@@ -111,7 +110,7 @@ class SharedRunQueue implements RedisRunQueue {
   async control(control: NewControl): Promise<"accepted" | "duplicate"> {
     const { conversationKey } = control;
     const { result, isWakeNeeded } = await this.#inbox.control(control);
-    this.#tell({ type: "changed", conversationKey });
+    this.#changed(conversationKey);
     if (isWakeNeeded) await this.#wake(conversationKey);
     return result;
   }
@@ -252,7 +251,7 @@ class SharedRunQueue implements RedisRunQueue {
 
   async #run(lease: RedisLease, handler: RunHandler): Promise<void> {
     const { conversationKey } = lease;
-    this.#tell({ type: "changed", conversationKey });
+    this.#changed(conversationKey);
     const ending = await handle(lease, handler);
     // Before others can begin: what the handler left running knows nothing of that.
     lease.end();
@@ -262,7 +261,7 @@ class SharedRunQueue implements RedisRunQueue {
     if (settled.hasMore || (settled.dueInMs ?? 1) <= 0) await this.#wake(conversationKey);
     else this.#sweepIn(settled.dueInMs);
     if (settled.hasReleased) await this.#sweep();
-    this.#tell({ type: "changed", conversationKey });
+    this.#changed(conversationKey);
   }
 
   /** Stores how a run ended, however long Redis takes. Undefined when that is no longer ours to say. */
@@ -332,6 +331,11 @@ class SharedRunQueue implements RedisRunQueue {
         ?.confirm()
         .catch(() => undefined);
     }
+  }
+
+  /** The other processes were told by the step itself. */
+  #changed(conversationKey: string): void {
+    if (!this.#isClosed) this.#hear({ type: "changed", conversationKey });
   }
 
   #tell(notice: Notice): void {
