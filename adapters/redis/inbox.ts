@@ -40,10 +40,11 @@ type Beginning =
 export interface Holder {
   readonly conversationKey: string;
   readonly epoch: string;
+  readonly lock: JobLock;
 }
 
 /** What Redis says to somebody who is at work on a conversation. */
-interface Held {
+export interface Held {
   /** A stop was asked for. */
   readonly isToStop: boolean;
   /** It was not held for a while: somebody else may be on the way to it. */
@@ -174,28 +175,24 @@ export class Inbox {
   }): Promise<BegunRun | undefined> {
     const { conversationKey, owner, jobId, select } = options;
     const job = [this.#self, conversationKey, owner, jobId, this.#locks];
-    const begin = async (chosen: string) =>
-      toBeginning(await this.#run("begin", [...job, chosen]));
+    const begin = async (chosen: string) => toBeginning(await this.#run("begin", [...job, chosen]));
     const first = await begin("");
     const beginning =
       first.type === "choose" ? await begin(JSON.stringify(select(first.waiting))) : first;
     return beginning.type === "begun" ? beginning : undefined;
   }
 
-  /** Holding is renewed with it. */
-  async assert(holder: Holder, lock: JobLock): Promise<Held> {
-    const words = await this.#held("assert", holder, [lock.key, lock.token, lock.ms]);
-    return { isToStop: words.has("stop"), hasLapsed: words.has("lapsed") };
+  /** Holding is renewed with it, as with everything that is saved. */
+  assert(holder: Holder): Promise<Held> {
+    return this.#held("assert", holder, []);
   }
 
-  /** Resolves to whether a stop was asked for. */
-  save(holder: Holder, checkpoint: Json, change: LedgerChange | undefined): Promise<boolean> {
-    return this.#fenced("save", holder, [JSON.stringify(checkpoint), toScript(change)]);
+  save(holder: Holder, checkpoint: Json, change: LedgerChange | undefined): Promise<Held> {
+    return this.#held("save", holder, [JSON.stringify(checkpoint), toScript(change)]);
   }
 
-  /** Resolves to whether a stop was asked for. */
-  saveJournal(holder: Holder, journal: Json): Promise<boolean> {
-    return this.#fenced("saveJournal", holder, [JSON.stringify(journal)]);
+  saveJournal(holder: Holder, journal: Json): Promise<Held> {
+    return this.#held("saveJournal", holder, [JSON.stringify(journal)]);
   }
 
   pause(holder: Holder, pause: Pause): Promise<Settled> {
@@ -265,24 +262,15 @@ export class Inbox {
     return toList(await this.#database.run(operation, args.map(String)));
   }
 
-  async #fenced(
-    operation: string,
-    holder: Holder,
-    args: readonly (string | number)[],
-  ): Promise<boolean> {
-    return (await this.#held(operation, holder, args)).has("stop");
-  }
-
-  /** What is said of a conversation that is held: `held` or `stop`, and whether it has `lapsed`. */
   async #held(
     operation: string,
-    { conversationKey, epoch }: Holder,
-    args: readonly (string | number)[],
-  ): Promise<ReadonlySet<string>> {
-    const all = [conversationKey, epoch, ...args].map(String);
+    { conversationKey, epoch, lock }: Holder,
+    args: readonly string[],
+  ): Promise<Held> {
+    const all = [conversationKey, epoch, lock.key, lock.token, String(lock.ms), ...args];
     const words = new Set(String(await this.#database.run(operation, all)).split(" "));
     if (words.has("lost")) throw new LeaseLost(conversationKey);
-    return words;
+    return { isToStop: words.has("stop"), hasLapsed: words.has("lapsed") };
   }
 
   async #settle(

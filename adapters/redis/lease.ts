@@ -2,11 +2,11 @@ import type { Json } from "#domain/json";
 import type { LedgerChange } from "#ports/ledger";
 import { requestTimeoutMs } from "#ports/platform";
 import { type AbortReason, type InboxItem, LeaseLost, type RunLease } from "#ports/run-queue";
-import type { BegunRun, Inbox, JobLock } from "./inbox.ts";
+import type { BegunRun, Held, Holder, Inbox, JobLock } from "./inbox.ts";
 import type { Proof } from "./proof.ts";
 
 /** The right to work on one conversation; a write that is fenced off aborts it. */
-export class RedisLease implements RunLease {
+export class RedisLease implements RunLease, Holder {
   readonly conversationKey: string;
   readonly epoch: string;
   readonly attempt: number;
@@ -17,8 +17,8 @@ export class RedisLease implements RunLease {
   readonly stopRequested: boolean;
   readonly storeLostAtMs: number | undefined;
   readonly lateUntilMs: number | undefined;
+  readonly lock: JobLock;
   readonly #inbox: Inbox;
-  readonly #lock: JobLock;
   readonly #proof: Proof;
   readonly #abort = new AbortController();
   readonly #listeners: ((item: InboxItem) => void)[] = [];
@@ -33,7 +33,7 @@ export class RedisLease implements RunLease {
     readonly run: BegunRun;
   }) {
     this.#inbox = options.inbox;
-    this.#lock = options.lock;
+    this.lock = options.lock;
     this.#proof = options.proof;
     this.conversationKey = options.conversationKey;
     this.epoch = options.run.epoch;
@@ -70,20 +70,13 @@ export class RedisLease implements RunLease {
     if (this.#isOver || !this.#proof.stands) await this.confirm();
   }
 
-  /** Asks Redis whether this still is the owner, whatever was known, and renews the lock. */
+  /** Asks Redis whether this still is the owner, whatever was known. */
   async confirm(): Promise<void> {
     for (;;) {
-      const tookMs = await this.#proof.ask(() => this.#fenced(() => this.#renew()));
+      const tookMs = await this.#fenced(() => this.#inbox.assert(this));
       // A process that slept over the answer may have lost the lease meanwhile: it asks again.
-      if (tookMs < this.#lock.ms / 2) return;
+      if (tookMs < this.lock.ms / 2) return;
     }
-  }
-
-  async #renew(): Promise<boolean> {
-    const { isToStop, hasLapsed } = await this.#inbox.assert(this, this.#lock);
-    // It is held again, but BullMQ may have promised the job to somebody else meanwhile.
-    if (hasLapsed) this.#proof.forget();
-    return isToStop;
   }
 
   abort(reason: AbortReason): void {
@@ -101,11 +94,16 @@ export class RedisLease implements RunLease {
     this.#isOver = true;
   }
 
-  async #fenced(work: () => Promise<boolean>): Promise<void> {
+  /** Every answer proves for a short while that the lease is held. Resolves to the milliseconds it took. */
+  async #fenced(work: () => Promise<Held>): Promise<number> {
     if (this.#isOver) throw new LeaseLost(this.conversationKey);
     try {
+      const { answer, tookMs } = await this.#proof.ask(work);
+      // It is held again, but BullMQ may have promised the job to somebody else meanwhile.
+      if (answer.hasLapsed) this.#proof.forget();
       // Another process took the stop, and its word of it may have been lost on the way.
-      if (await work()) this.abort("stopped");
+      if (answer.isToStop) this.abort("stopped");
+      return tookMs;
     } catch (error) {
       this.#proof.forget();
       if (error instanceof LeaseLost) this.abort("lease-lost");

@@ -26,6 +26,8 @@ export function elapsedMs(from: Moment, to: Moment): number {
 interface Question {
   readonly askedAt: Moment;
   readonly connection: number;
+  /** How often it had been put in doubt by then. */
+  readonly doubts: number;
 }
 
 /**
@@ -37,8 +39,8 @@ export class Proof {
   readonly #database: Pick<RedisDatabase, "connection">;
   readonly #validMs: number;
   readonly #now: () => Moment;
-  /** The newest, answered or not, that nothing has put in doubt since. */
-  #question: Question | undefined;
+  #doubts = 0;
+  /** The newest that was answered. */
   #answered: Question | undefined;
 
   constructor(options: {
@@ -56,26 +58,29 @@ export class Proof {
     const proven = this.#answered;
     return (
       proven !== undefined &&
-      proven === this.#question &&
+      proven.doubts === this.#doubts &&
       proven.connection === this.#database.connection &&
       elapsedMs(proven.askedAt, this.#now()) < this.#validMs
     );
   }
 
   /**
-   * Asks to renew the lease: that it is held is proven unless that throws, or something was put in doubt
-   * meanwhile. Resolves to how long it took, in milliseconds.
+   * Asks for something that renews the lease: that it is held is proven unless that throws, or something
+   * was put in doubt meanwhile. Resolves to the answer and how long it took, in milliseconds.
    */
-  async ask(renew: () => Promise<void>): Promise<number> {
-    const question = { askedAt: this.#now(), connection: this.#database.connection };
-    this.#question = question;
-    await renew();
+  async ask<Answer>(renew: () => Promise<Answer>) {
+    const question = {
+      askedAt: this.#now(),
+      connection: this.#database.connection,
+      doubts: this.#doubts,
+    };
+    const answer = await renew();
     this.#answered = question;
-    return elapsedMs(question.askedAt, this.#now());
+    return { answer, tookMs: elapsedMs(question.askedAt, this.#now()) };
   }
 
   /** It may be otherwise by now. */
   forget(): void {
-    this.#question = undefined;
+    this.#doubts += 1;
   }
 }

@@ -322,35 +322,41 @@ end
 
 -- The run at hand when this epoch is at work on it; nothing written without it counts.
 local function held(conversation, epoch)
-  local run = redis.call('HMGET', runKey(conversation), 'epoch', 'state', 'stop')
+  local run = redis.call('HMGET', runKey(conversation), 'epoch', 'state', 'stop', 'lapsed')
   if run[1] ~= epoch or run[2] ~= 'running' then return nil end
-  return run[3] == '1' and 'stop' or 'held'
+  return run[3] == '1' and 'stop' or 'held', run[4] == epoch
 end
 
--- Holding is renewed with it: what is sent next has a whole lease's time. Where it had lapsed once somebody
--- else may be on the way to the conversation already, whoever holds the lock now: that is said as well.
-function operations.assert(conversation, epoch, lock, token, lockMs)
-  local state = held(conversation, epoch)
-  if not state then return 'lost' end
+-- Whatever is written or asked while holding renews it: what is sent next has a whole lease's time. Where it
+-- had lapsed once somebody else may be on the way to the conversation already, whoever holds the lock now:
+-- that is said as well.
+local function renewed(conversation, epoch, lock, token, lockMs)
+  local state, hasLapsed = held(conversation, epoch)
+  if not state then return nil end
   local holder = redis.call('GET', lock)
-  if holder and holder ~= token then return 'lost' end
-  local run = runKey(conversation)
-  if not holder then redis.call('HSET', run, 'lapsed', epoch) end
-  local hasLapsed = redis.call('HGET', run, 'lapsed') == epoch
+  if holder and holder ~= token then return nil end
+  if not holder then
+    hasLapsed = true
+    redis.call('HSET', runKey(conversation), 'lapsed', epoch)
+  end
   redis.call('SET', lock, token, 'PX', lockMs)
   return hasLapsed and state .. ' lapsed' or state
 end
 
-function operations.save(conversation, epoch, checkpoint, change)
-  local state = held(conversation, epoch)
+function operations.assert(...)
+  return renewed(...) or 'lost'
+end
+
+function operations.save(conversation, epoch, lock, token, lockMs, checkpoint, change)
+  local state = renewed(conversation, epoch, lock, token, lockMs)
   if not state then return 'lost' end
   redis.call('HSET', runKey(conversation), 'checkpoint', checkpoint)
   applyChange(change)
   return state
 end
 
-function operations.saveJournal(conversation, epoch, journal)
-  local state = held(conversation, epoch)
+function operations.saveJournal(conversation, epoch, lock, token, lockMs, journal)
+  local state = renewed(conversation, epoch, lock, token, lockMs)
   if not state then return 'lost' end
   redis.call('HSET', runKey(conversation), 'journal', journal)
   return state

@@ -79,6 +79,32 @@ describe("a lease that asks whether it is the owner", () => {
     expect(database.asked).toHaveLength(2);
   });
 
+  test.each(["save", "saveJournal"] as const)(
+    "knows it from the answer to %s, too",
+    async (write) => {
+      const lease = leaseOf(60_000);
+      await lease[write]({});
+      await lease.assertOwner();
+      expect(database.asked).toEqual([write]);
+      database.says = async () => "held lapsed";
+      await lease[write]({});
+      await lease.assertOwner();
+      expect(database.asked).toEqual([write, write, "assert"]);
+    },
+  );
+
+  test("knows it while a further write is on its way", async () => {
+    const lease = leaseOf(60_000);
+    await lease.assertOwner();
+    const answer = Promise.withResolvers<string>();
+    database.says = () => answer.promise;
+    const saved = lease.save({});
+    await lease.assertOwner();
+    expect(database.asked).toEqual(["assert", "save"]);
+    answer.resolve("held");
+    await saved;
+  });
+
   test("knows it for a quarter of a short lease", async () => {
     const lease = leaseOf(2_000);
     await lease.assertOwner();
@@ -258,14 +284,16 @@ describe.skipIf(!hasRedis)("a lease in Redis", () => {
     const lock = { key: `${database.prefix}wake:1:lock`, token: "mine", ms: 60_000 };
     const select = () => ({ take: ["e1"], drop: [] });
     const run = await inbox.begin({ conversationKey: "talk", owner: "me", jobId: "1", select });
-    const holder = { conversationKey: "talk", epoch: run?.epoch ?? "" };
+    const holder = { conversationKey: "talk", epoch: run?.epoch ?? "", lock };
     await database.send(["SET", lock.key, lock.token, "PX", "60000"]);
-    expect((await inbox.assert(holder, lock)).hasLapsed).toBe(false);
+    expect((await inbox.assert(holder)).hasLapsed).toBe(false);
     await database.send(["DEL", lock.key]);
-    expect((await inbox.assert(holder, lock)).hasLapsed).toBe(true);
+    expect((await inbox.assert(holder)).hasLapsed).toBe(true);
     expect(await database.send(["GET", lock.key])).toBe("mine");
-    expect((await inbox.assert(holder, lock)).hasLapsed).toBe(true);
+    expect((await inbox.saveJournal(holder, {})).hasLapsed).toBe(true);
     await database.send(["SET", lock.key, "another's"]);
-    await expect(inbox.assert(holder, lock)).rejects.toBeInstanceOf(LeaseLost);
+    await expect(inbox.assert(holder)).rejects.toBeInstanceOf(LeaseLost);
+    await expect(inbox.save(holder, {}, undefined)).rejects.toBeInstanceOf(LeaseLost);
+    await expect(inbox.saveJournal(holder, {})).rejects.toBeInstanceOf(LeaseLost);
   });
 });
