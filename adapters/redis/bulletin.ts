@@ -11,12 +11,12 @@ export type Notice =
   | { readonly type: "amended"; readonly conversationKey: string; readonly item: InboxItem };
 
 /** What every process of the bot listens to. */
-export function channelOf({ prefix }: RedisDatabase): string {
-  return `${prefix}told`;
+export function channelOf({ channels }: RedisDatabase): string {
+  return `${channels}told`;
 }
 
-function changesOf({ prefix }: RedisDatabase): string {
-  return `${prefix}changed`;
+function changesOf({ channels }: RedisDatabase): string {
+  return `${channels}changed`;
 }
 
 /** Tells the other processes of the same bot, and hears of them. */

@@ -10,6 +10,8 @@ export interface RedisDatabase {
   readonly url: string;
   /** What every key begins with: its hash tag keeps all of them in one slot of a cluster. */
   readonly prefix: string;
+  /** What the name of every channel begins with: those of all databases of a Redis are the same. */
+  readonly channels: string;
   /** For what brings its own commands: BullMQ. */
   readonly client: RedisClient;
   readonly isOpen: boolean;
@@ -86,6 +88,7 @@ class Database implements RedisDatabase {
   readonly url: string;
   readonly client: RedisClient;
   readonly prefix: string;
+  readonly channels: string;
   readonly #patience = new Patience(timeoutSeconds);
   #connection = 0;
   #hasMetServer = false;
@@ -94,6 +97,8 @@ class Database implements RedisDatabase {
     this.url = url;
     this.client = client;
     this.prefix = prefix;
+    const number = client.options?.database ?? 0;
+    this.channels = number === 0 ? prefix : `${prefix}${number}:`;
   }
 
   get isOpen(): boolean {

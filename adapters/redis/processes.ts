@@ -99,6 +99,6 @@ class SharedProcesses implements RedisProcesses {
   }
 
   #channel(topic: string): string {
-    return `${this.#database.prefix}between:${topic}`;
+    return `${this.#database.channels}between:${topic}`;
   }
 }

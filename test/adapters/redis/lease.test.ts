@@ -11,6 +11,7 @@ import { hasRedis, RedisServer } from "./server.ts";
 class ToldDatabase implements RedisDatabase {
   readonly url = "";
   readonly prefix = "{bot}:";
+  readonly channels = "{bot}:";
   readonly isOpen = true;
   readonly asked: string[] = [];
   connection = 1;
