@@ -178,16 +178,15 @@ export function readConfig(
   return { ok: true, config: toConfig(environment as Environment, toolSecretsOf(env)) };
 }
 
-/** Where the data is; for commands that need no other setting. */
-export function dataDirectoryOf(env: { readonly [name: string]: string | undefined }): string {
-  return resolve(readVariables(env).environment.DATA_DIR ?? "data");
-}
-
-/** The Redis the data is in, if it is; for commands that need no other setting. */
-export function redisUrlOf(env: {
+/** Where the data is; for commands that need no other setting. Throws an Error in words when that is not clear. */
+export function dataPlaceOf(env: {
   readonly [name: string]: string | undefined;
-}): string | undefined {
-  return readVariables(env).environment.REDIS_URL;
+}): Pick<Config["data"], "directory" | "redisUrl"> {
+  const { environment, problems } = readVariables(env);
+  const problem = problems.find(({ variable }) => variable === "REDIS_URL");
+  // Without it everything would be looked for in the folder, and written there.
+  if (problem) throw new Error(explainProblems([problem]));
+  return { directory: resolve(environment.DATA_DIR ?? "data"), redisUrl: environment.REDIS_URL };
 }
 
 /** The folders of this machine. */

@@ -7,8 +7,8 @@ import {
   optionalText,
   optionalUrl,
   prices,
+  redisUrl,
   secret,
-  secretUrl,
   text,
   type Variable,
 } from "./variable.ts";
@@ -58,12 +58,11 @@ export const variables = {
     sample: "./data",
     byDefault: "./data",
   }),
-  REDIS_URL: secretUrl({
+  REDIS_URL: redisUrl({
     group: "Data",
     help: "Keeps everything but files in this Redis (6.2 or newer, appendonly yes, noeviction), for any number of processes with the same settings. See docs/operating.md.",
     sample: "redis://127.0.0.1:6379",
     unset: "the data file, one process",
-    schemes: ["redis:", "rediss:"],
   }),
   BOBBIN_ROLE: choice({
     group: "Data",

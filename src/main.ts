@@ -47,11 +47,10 @@ import { assembleBobbin } from "./assemble.ts";
 import { banner } from "./banner.ts";
 import {
   type Config,
-  dataDirectoryOf,
+  dataPlaceOf,
   explainProblems,
   readConfig,
   readEnvironment,
-  redisUrlOf,
   systemFolders,
 } from "./config.ts";
 import type { Tool } from "./domain/tool.ts";
@@ -113,8 +112,7 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
   if (!isAdminCommand(command)) {
     throw new Error(`there is no "${command}"; there are ${adminCommands.join(", ")}`);
   }
-  const directory = dataDirectoryOf(env);
-  const redisUrl = redisUrlOf(env);
+  const { directory, redisUrl } = dataPlaceOf(env);
   const print = (line: string) => void process.stdout.write(`${line}\n`);
   const now = () => new Date();
   if (redisUrl !== undefined) {

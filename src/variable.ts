@@ -190,25 +190,44 @@ export function optionalUrl(
   };
 }
 
-/** An address with one of the schemes, as `redis:`. It may carry a password, so it is never shown. */
-export function secretUrl(
-  about: Words & { sample: string; unset: string; schemes: readonly string[] },
+/** The address of a Redis. It may carry a password, so it is never shown. */
+export function redisUrl(
+  about: Words & { sample: string; unset: string },
 ): Variable<string | undefined> {
   return {
     ...about,
     isSecret: true,
     read: (value) => {
-      if (value === undefined) return { ok: true, value };
-      const fix = `Use a whole address, such as ${about.sample}.`;
-      const url = URL.parse(value);
-      if (url === null) return { ok: false, problem: "is not an address", fix };
-      if (!about.schemes.includes(url.protocol)) {
-        const schemes = about.schemes.map((scheme) => `${scheme}//`).join(" or ");
-        return { ok: false, problem: `does not begin with ${schemes}`, fix };
-      }
-      return { ok: true, value };
+      const problem = value === undefined ? undefined : problemOfRedisUrl(value);
+      if (problem === undefined) return { ok: true, value };
+      const fix = `Use a whole address, such as ${about.sample} or redis://:password@host:6379/0, with %40 for @ in the password, %2F for / and so on.`;
+      return { ok: false, problem, fix };
     },
   };
+}
+
+function problemOfRedisUrl(value: string): string | undefined {
+  const url = URL.parse(value);
+  if (url === null) return "is not an address";
+  if (url.protocol !== "redis:" && url.protocol !== "rediss:") {
+    return "does not begin with redis:// or rediss://";
+  }
+  if (url.hostname === "") return "names no host";
+  if (!isDecodable(url.username) || !isDecodable(url.password)) {
+    return "has a % in its user name or password that stands for nothing";
+  }
+  if (!/^\/?\d*$/.test(url.pathname)) return "ends in something that is not a database's number";
+  if (url.search !== "" || url.hash !== "") return "has a ? or a # in it";
+  return undefined;
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Several items between commas; none when it is not set. */

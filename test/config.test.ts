@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   type Config,
+  dataPlaceOf,
   explainProblems,
   readConfig,
   readEnvironment,
@@ -133,6 +134,28 @@ describe("readConfig", () => {
     expect(explainProblems(problems)).not.toContain(value);
     expect(problems[0]?.seen).toBe(`set (${value.length} characters, not shown)`);
   });
+
+  test.each([
+    ["garbage", "is not an address"],
+    ["redis://:s3cret#1@host:6379", "is not an address"],
+    ["http://host:6379", "does not begin with redis:// or rediss://"],
+    ["redis:", "names no host"],
+    ["redis://", "names no host"],
+    ["redis://:s3cret%@host", "has a % in its user name or password that stands for nothing"],
+    ["redis://host/zero", "ends in something that is not a database's number"],
+    ["redis://host/-1", "ends in something that is not a database's number"],
+    ["redis://host?db=1", "has a ? or a # in it"],
+  ])("refuses REDIS_URL=%s: it %s", (value, problem) => {
+    expect(problemsOf({ REDIS_URL: value })).toMatchObject([{ variable: "REDIS_URL", problem }]);
+    expect(explainProblems(problemsOf({ REDIS_URL: value }))).not.toContain("s3cret");
+    // A command that took the folder instead would read, or write, other data than was meant.
+    expect(() => dataPlaceOf({ REDIS_URL: value })).toThrow(problem);
+  });
+
+  test.each(["redis://host", "rediss://me:a%40b@host:6380/3", "redis://[::1]:6379/"])(
+    "takes REDIS_URL=%s",
+    (value) => expect(configOf({ REDIS_URL: value }).data.redisUrl).toBe(value),
+  );
 
   test("never shows the password inside an address", () => {
     const problems = problemsOf({ OPENAI_BASE_URL: "https://me:s3cret@example.com/v1" });
