@@ -82,6 +82,16 @@ describe.skipIf(!hasRedis)("npm start with REDIS_URL", () => {
     expect(bobbin.stderr).toContain("set it to noeviction");
   });
 
+  test("refuses a Redis that it may not use in one line, without the password", async () => {
+    const REDIS_URL = server.url.replace("//", "//:s3cret-of-ours@");
+    for (const args of [[], ["export", "there.jsonl"]]) {
+      const { code, out, err } = await run(args, { REDIS_URL });
+      expect({ code, out }).toEqual({ code: 1, out: "" });
+      expect(err).toMatch(/^Bobbin: the Redis of REDIS_URL \(.+\) has no password: .+\n$/);
+      expect(err).not.toContain("s3cret");
+    }
+  });
+
   async function run(args: readonly string[], env: { readonly [name: string]: string }) {
     const command = new BobbinProcess({ folder, args, env });
     running.push(command);

@@ -41,26 +41,30 @@ const script = [
 ].join("\n");
 const scriptHash = createHash("sha1").update(script).digest("hex");
 
-/** Connects; rejects with a BotError `store-unavailable` when there is no Redis at that address. */
+/**
+ * Connects; rejects with a BotError `store-unavailable` when there is no Redis at that address that
+ * answers this bot. `onError` is told what goes wrong after that.
+ */
 export async function openRedis(options: {
   readonly url: string;
   /** Names the bot among those that share a Redis: letters, digits, `-`, `_`. */
   readonly name?: string;
   readonly onError?: (error: Error) => void;
 }): Promise<RedisDatabase> {
-  const client = openClient(options.url, "fail-fast");
-  const database = new Database(options.url, client, `{${options.name ?? "bobbin"}}:`);
-  client.on("error", (error: Error) => {
-    database.isDisconnected();
-    options.onError?.(error);
-  });
+  const { url, name = "bobbin", onError } = options;
+  const client = openClient(url, "fail-fast");
+  const database = new Database(url, client, `{${name}}:`);
+  client.on("error", () => database.isDisconnected());
   client.on("ready", () => database.isConnectedAnew());
   try {
     await connectInTime(client);
+    // Whether it lets us in, and has our keys, it says at the first of them.
+    await database.send(["EXISTS", `${database.prefix}server`]);
+    if (onError) client.on("error", onError);
     return database;
   } catch (error) {
     if (client.isOpen) client.destroy();
-    throw new BotError("store-unavailable", { cause: error });
+    throw error instanceof BotError ? error : new BotError("store-unavailable", { cause: error });
   }
 }
 
@@ -80,7 +84,8 @@ async function connectInTime(client: RedisClient): Promise<void> {
   // A client that may reconnect never gives up on its first connection.
   const { promise, reject } = Promise.withResolvers<never>();
   client.once("error", reject);
-  await Promise.race([client.connect(), promise]);
+  // The time for connecting is over once somebody listens, whether or not that is a Redis.
+  await new Patience(timeoutSeconds).of(Promise.race([client.connect(), promise]));
   client.off("error", reject);
 }
 

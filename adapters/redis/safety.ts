@@ -21,6 +21,9 @@ export async function inspectSafety(database: RedisDatabase): Promise<SafetyRepo
   if (isOlder(version)) {
     refusals.push(`it is version ${version}; ${oldestVersion.join(".")} or newer is needed`);
   }
+  if (info.get("cluster_enabled") === "1") {
+    refusals.push("it is a cluster; set REDIS_URL to a Redis with one primary");
+  }
   if (info.get("role") === "slave") {
     refusals.push("it is a replica and takes no writes; set REDIS_URL to the primary");
   }

@@ -1,6 +1,7 @@
 import type { Portable } from "#ports/portable";
 import { channelOf } from "./bulletin.ts";
 import { openRedis, type RedisDatabase } from "./database.ts";
+import { inWords } from "./in-words.ts";
 import { createRedisPortable } from "./portable.ts";
 import { toList, toTexts } from "./replies.ts";
 
@@ -16,9 +17,9 @@ export interface RedisData {
 /** Noted by processes of themselves and of Redis: that is no data. */
 const ownNames = ["server", "lost-at", "files-folder"];
 
-/** Opens it without taking part. Rejects with a BotError `store-unavailable` when there is no Redis. */
+/** Opens it without taking part. Throws an Error in words when that Redis is not there or does not let us in. */
 export async function openRedisData(url: string): Promise<RedisData> {
-  const database = await openRedis({ url });
+  const database = await inWords(url, () => openRedis({ url }));
   return {
     portable: createRedisPortable(database),
     isAtWork: async () => {

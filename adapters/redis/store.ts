@@ -2,6 +2,7 @@ import type { KeyvStoreAdapter } from "keyv";
 import type { Ledger } from "#ports/ledger";
 import type { Log } from "#ports/log";
 import { openRedis, type RedisDatabase } from "./database.ts";
+import { inWords } from "./in-words.ts";
 import { createRedisLedger } from "./ledger.ts";
 import { openRedisProcesses, type RedisProcesses } from "./processes.ts";
 import { createRedisRecords } from "./records.ts";
@@ -21,16 +22,21 @@ export interface RedisStore extends AsyncDisposable {
 
 /**
  * Opens all of it, closed together. Throws an Error in words when that Redis would lose what people
- * write, and a BotError `store-unavailable` when it is not there. `warn` is told what may be lost.
+ * write, is not there or does not let us in. `warn` is told what may be lost.
  */
-export async function openRedisStore(options: {
+export function openRedisStore(options: StoreOptions): Promise<RedisStore> {
+  return inWords(options.url, () => open(options));
+}
+
+interface StoreOptions {
   readonly url: string;
   /** How long a process that says nothing keeps what it is at work on. */
   readonly leaseMs: number;
   readonly log: Log;
   readonly warn: (problem: string) => void;
-}): Promise<RedisStore> {
-  const { url, leaseMs, log, warn } = options;
+}
+
+async function open({ url, leaseMs, log, warn }: StoreOptions): Promise<RedisStore> {
   await using parts = new AsyncDisposableStack();
   const onError = (error: Error) => log.warn({ error }, "Redis in trouble");
   const database = await openRedis({ url, onError });
