@@ -36,7 +36,7 @@ export async function runSharedCommand(
   switch (command) {
     case "backup":
       throw new Error(
-        '"backup" is for the data file; with REDIS_URL, copy what Redis keeps on disk and DATA_DIR/files (docs/operating.md)',
+        '"backup" is for the data file; with REDIS_URL, copy what Redis keeps on disk, and DATA_DIR after it (docs/operating.md)',
       );
     case "export":
       return withIdle(parts, (data) => exportTo(target, data, parts));
