@@ -87,8 +87,8 @@ export class Api {
     return insist(() => call("POST", this.#url("messages"), request));
   }
 
-  edit(id: string, text: string): Promise<PostAnswer> {
-    const body = { nonce: newNonce(), text };
+  edit(id: string, text: string, nonce: string): Promise<PostAnswer> {
+    const body = { nonce, text };
     return insist(() => call("PATCH", this.#url(`messages/${encodeURIComponent(id)}`), body));
   }
 

@@ -4,6 +4,7 @@ import { Composer } from "./composer.ts";
 import { attempt, type PageContext } from "./context.ts";
 import { asked } from "./dialogs.ts";
 import { announce, h, icon, iconButton, setChildren, setHidden } from "./dom.ts";
+import { Outbox } from "./outbox.ts";
 import { openSettings } from "./settings-view.ts";
 import { Sidebar, threadList } from "./sidebar.ts";
 import { type Change, Store } from "./store.ts";
@@ -24,6 +25,7 @@ export class App implements PageContext {
   readonly element = h("div", { class: "app" });
   readonly api: Api;
   readonly store: Store;
+  readonly outbox: Outbox;
   readonly #sidebar: Sidebar;
   readonly #main = h("main", { class: "main" });
   readonly #side = h("aside", { class: "side", "aria-label": "Thread", hidden: true });
@@ -37,6 +39,7 @@ export class App implements PageContext {
   constructor(api: Api, state: ConsoleState) {
     this.api = api;
     this.store = new Store(api, state);
+    this.outbox = new Outbox(this);
     this.#sidebar = new Sidebar(this, {
       go: (channel) => this.#go(channel, null),
       goThreads: () => this.#go("", null),

@@ -1,7 +1,8 @@
 import type { ChatFile, ChatMessage, PostAnswer } from "../wire.ts";
 import { newNonce } from "./api.ts";
-import { attempt, type PageContext, sizeOf } from "./context.ts";
-import { h, icon, iconButton, setHidden } from "./dom.ts";
+import { type PageContext, sizeOf } from "./context.ts";
+import { h, icon, iconButton, setChildren, setHidden } from "./dom.ts";
+import { draftOf, joined, keepDraft, type Sender, type Unsent } from "./outbox.ts";
 
 interface Upload {
   readonly element: HTMLElement;
@@ -17,7 +18,7 @@ interface Completion {
 }
 
 /** Where a message is written: text, files, completion, and one's own message being changed. */
-export class Composer {
+export class Composer implements Sender {
   readonly element: HTMLElement;
   readonly #page: PageContext;
   readonly #channel: string;
@@ -26,15 +27,17 @@ export class Composer {
   readonly #input: HTMLTextAreaElement;
   readonly #send: HTMLButtonElement;
   readonly #picker: HTMLInputElement;
+  readonly #unsent = h("ul", { class: "unsent", "aria-label": "Being sent", hidden: true });
   readonly #uploadList = h("div", { class: "uploads" });
   readonly #editing = h("div", { class: "editing", hidden: true });
   readonly #options: HTMLUListElement;
   readonly #uploads = new Set<Upload>();
+  /** Files on their way, by the nonce of what they are sent with. */
+  readonly #sentUploads = new Map<string, readonly Upload[]>();
   #completions: readonly Completion[] = [];
   #chosen = 0;
   #completing = 0;
   #edited: ChatMessage | undefined;
-  #sending: Promise<void> = Promise.resolve();
 
   constructor(
     page: PageContext,
@@ -96,6 +99,7 @@ export class Composer {
       "div",
       { class: "composer" },
       this.#options,
+      this.#unsent,
       form,
       h("p", { class: "composer-hint" }, ...hintFor()),
     );
@@ -124,9 +128,10 @@ export class Composer {
       // After the click on a suggestion, if that is where the focus goes.
       setTimeout(() => this.#closeCompletions(), 150);
     });
-    this.#input.value = sessionStorage.getItem(this.#draftKey()) ?? "";
+    this.#input.value = draftOf(this.#place());
     this.#fit();
     this.#showSend();
+    page.outbox.attach(place.channel, place.root, this);
   }
 
   focus(): void {
@@ -210,7 +215,7 @@ export class Composer {
     this.#input.focus();
   }
 
-  /** Takes what is written; messages sent quickly one after another keep their order. */
+  /** Takes what is written. */
   #submit(): void {
     const text = this.#input.value.trim();
     const uploads = [...this.#uploads].filter(({ isFailed }) => !isFailed);
@@ -222,40 +227,48 @@ export class Composer {
     this.#edited = undefined;
     setHidden(this.#editing, true);
     this.fill("");
-    sessionStorage.removeItem(this.#draftKey());
-    this.#sending = this.#sending.then(() => this.#deliver(text, uploads, edited));
+    keepDraft(this.#place(), "");
+    const nonce = newNonce();
+    this.#sentUploads.set(nonce, uploads);
+    this.#page.outbox.send({
+      nonce,
+      ...this.#place(),
+      text,
+      fileIds: uploads.flatMap(({ file }) => (file ? [file.id] : [])),
+      ...(edited ? { changes: edited.id } : {}),
+    });
   }
 
-  /** Never rejects: what could not be sent comes back into the field. */
-  async #deliver(
-    text: string,
-    uploads: readonly Upload[],
-    edited: ChatMessage | undefined,
-  ): Promise<void> {
-    const { api, store } = this.#page;
-    const fileIds = uploads.flatMap(({ file }) => (file ? [file.id] : []));
-    const { channel, root } = { channel: this.#channel, root: this.#root };
-    const answer = await attempt(this.#page, () =>
-      edited
-        ? api.edit(edited.id, text)
-        : api.post({ nonce: newNonce(), channel, root, text, fileIds }),
+  showUnsent(unsent: readonly Unsent[]): void {
+    setChildren(
+      this.#unsent,
+      unsent.map(({ text }) =>
+        h("li", {}, h("span", { class: "spinner" }), h("b", {}, "Sending …"), h("q", {}, text)),
+      ),
     );
-    if (!answer) {
-      const written = this.#input.value;
-      this.fill(written === "" ? text : `${text}\n${written}`);
-      for (const upload of uploads) {
-        this.#uploads.add(upload);
-        this.#uploadList.append(upload.element);
-      }
-      this.#showSend();
-      return;
+    setHidden(this.#unsent, unsent.length === 0);
+  }
+
+  arrived({ nonce }: Unsent, answer: PostAnswer): void {
+    this.#sentUploads.delete(nonce);
+    if (answer.words?.file) handOver(answer.words.file);
+    if (this.element.isConnected) this.#onPosted(answer);
+  }
+
+  giveBack({ nonce, text, changes }: Unsent): boolean {
+    if (!this.element.isConnected) return false;
+    const written = this.#input.value;
+    const edited = changes === undefined ? undefined : this.#page.store.message(changes);
+    if (edited) this.edit(edited);
+    this.fill(joined(text, written));
+    this.#keepDraft();
+    for (const upload of this.#sentUploads.get(nonce) ?? []) {
+      this.#uploads.add(upload);
+      this.#uploadList.append(upload.element);
     }
-    if (answer.message) store.take(answer.message);
-    if (answer.words) {
-      store.whisper(channel, root, text.startsWith("/") ? text : "", answer.words);
-      if (answer.words.file) handOver(answer.words.file);
-    }
-    this.#onPosted(answer);
+    this.#sentUploads.delete(nonce);
+    this.#showSend();
+    return true;
   }
 
   #stopEditing(): void {
@@ -441,12 +454,11 @@ export class Composer {
   }
 
   #keepDraft(): void {
-    if (this.#edited) return;
-    sessionStorage.setItem(this.#draftKey(), this.#input.value);
+    if (!this.#edited) keepDraft(this.#place(), this.#input.value);
   }
 
-  #draftKey(): string {
-    return `draft ${this.#channel} ${this.#root ?? ""}`;
+  #place(): { readonly channel: string; readonly root: string | null } {
+    return { channel: this.#channel, root: this.#root };
   }
 }
 

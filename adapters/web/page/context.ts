@@ -1,11 +1,13 @@
 import type { ChatMessage } from "../wire.ts";
 import type { Api } from "./api.ts";
+import type { Outbox } from "./outbox.ts";
 import type { Store } from "./store.ts";
 
 /** What the parts of the page share. */
 export interface PageContext {
   readonly api: Api;
   readonly store: Store;
+  readonly outbox: Outbox;
   /** Opens the thread on a message. */
   openThread(channel: string, root: string): void;
   /** Puts a person's message into its composer for a change. */

@@ -1,4 +1,4 @@
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Page, Route } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { StepView } from "#domain/reply-view";
 import type { ApprovalRequest, FormRequest, ReplyFile } from "#domain/run-event";
@@ -158,9 +158,58 @@ describe.skipIf(!hasBrowser)("the console in a browser", () => {
       await stage.stop();
       await seen(page, ".offline", "Connecting again");
       await write(page, ".main", "@Bobbin are you there?");
+      await seen(page, ".main .unsent", "are you there?");
       await stage.restart();
       await seen(page, ".side .message", "are you there?");
       expect(stage.bot.messages).toHaveLength(1);
+    });
+
+    test("what was being sent when the page was loaded again is sent once", async () => {
+      allowedProblems = [/ERR_FAILED/];
+      const page = await openAs("Ada");
+      await page.route(messagesUrl, (route) => (isPost(route) ? route.abort() : route.continue()));
+      await write(page, ".main", "@Bobbin do not lose this");
+      await seen(page, ".main .unsent", "do not lose this");
+      await page.unroute(messagesUrl);
+      await page.reload();
+      await seen(page, ".side .message", "do not lose this");
+      await page.waitForSelector(".unsent li", { state: "detached" });
+      expect(stage.bot.messages).toHaveLength(1);
+      expect(await page.evaluate(() => sessionStorage.getItem("unsent web:ada"))).toBe("[]");
+    });
+
+    test("what is refused after its place was left is there when it is opened again", async () => {
+      allowedProblems = [/400/];
+      const page = await openAs("Ada");
+      const refused = Promise.withResolvers<void>();
+      await page.route(messagesUrl, async (route) => {
+        if (!isPost(route)) return route.continue();
+        await refused.promise;
+        await route.fulfill({ status: 400, json: { error: "Not like that." } });
+      });
+      await write(page, ".main", "a long thought");
+      await seen(page, ".main .unsent", "a long thought");
+      await page.getByRole("button", { name: "Bobbin", exact: true }).click();
+      await seen(page, ".main h2", "You and Bobbin");
+      refused.resolve();
+      await seen(page, ".toast.is-problem", "Not like that.");
+      expect(await page.inputValue(".main textarea")).toBe("");
+      await page.locator(".sidebar").getByText("general").click();
+      await expect.poll(() => page.inputValue(".main textarea")).toBe("a long thought");
+    });
+
+    test("a change that is refused is given back as a change", async () => {
+      allowedProblems = [/400/];
+      const page = await openAs("Ada");
+      await write(page, ".main", "short");
+      await seen(page, ".main .message", "short");
+      await page.locator(".main textarea").press("ArrowUp");
+      await write(page, ".main", "x".repeat(100_001));
+      await seen(page, ".toast.is-problem", "the limit is 100000");
+      await seen(page, ".main .editing", "Changing your message");
+      await write(page, ".main", "long");
+      await seen(page, ".main .message", "long");
+      expect(await page.locator(".main .message").count()).toBe(1);
     });
 
     test("messages sent quickly one after another keep their order", async () => {
@@ -806,6 +855,12 @@ describe.skipIf(!hasBrowser)("the console in a browser", () => {
     });
   });
 });
+
+const messagesUrl = /\/console\/api\/messages\?/;
+
+function isPost(route: Route): boolean {
+  return route.request().method() === "POST";
+}
 
 async function write(page: Page, pane: string, text: string): Promise<void> {
   const input = page.locator(`${pane} .composer textarea`);
