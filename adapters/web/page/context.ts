@@ -45,13 +45,13 @@ export function dayOf(ms: number): string {
   return day.toLocaleDateString([], { weekday: "long", day: "numeric", month: "long" });
 }
 
-/** `61 MB`: three digits at most. */
+/** `61 MB`: three digits at most, by thousands, as limits are set. */
 export function sizeOf(bytes: number): string {
   const units = ["B", "KB", "MB", "GB"];
   let size = bytes;
   let unit = 0;
   while (size >= 999.5 && unit < units.length - 1) {
-    size /= 1024;
+    size /= 1000;
     unit += 1;
   }
   return `${size >= 10 || unit === 0 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`;

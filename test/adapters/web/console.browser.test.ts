@@ -489,11 +489,11 @@ describe.skipIf(!hasBrowser)("the console in a browser", () => {
 
     test("a file over the limit is refused before it is sent", async () => {
       const page = await openAs("Ada");
-      const buffer = Buffer.alloc(1_000_001);
+      const buffer = Buffer.alloc(2_000_000);
       await page
         .locator(".main input[type=file]")
         .setInputFiles([{ name: "big.bin", mimeType: "application/octet-stream", buffer }]);
-      await seen(page, ".toast.is-problem", "big.bin is 977 KB; files up to 977 KB");
+      await seen(page, ".toast.is-problem", "big.bin is 2.0 MB; files up to 1.0 MB");
       expect(await page.locator(".main .upload").count()).toBe(0);
     });
 
