@@ -45,6 +45,7 @@ export class MessageView {
     "aria-label": "Message actions",
   });
   #message: ChatMessage;
+  #follows = false;
   #shownFiles: ChatMessage["files"] | undefined;
   #revealed = 0;
   #frame: number | undefined;
@@ -85,6 +86,7 @@ export class MessageView {
     setText(this.#time, `${timeOf(message.sentAtMs)}${message.editedAtMs ? " · edited" : ""}`);
     this.#time.dateTime = new Date(message.sentAtMs).toISOString();
     this.#time.title = new Date(message.sentAtMs).toLocaleString();
+    this.#showHead();
     this.element.classList.toggle("is-deleted", message.isDeleted === true);
     this.element.setAttribute("aria-label", `${message.author.name}, ${timeOf(message.sentAtMs)}`);
     if (message.reply) {
@@ -102,7 +104,14 @@ export class MessageView {
 
   /** Directly below another message of the same author, shortly after it: no second head. */
   setCompact(isCompact: boolean): void {
-    this.element.classList.toggle("is-compact", isCompact);
+    this.#follows = isCompact;
+    this.#showHead();
+  }
+
+  /** What was edited keeps its head, which says so. */
+  #showHead(): void {
+    const isEdited = this.#message.editedAtMs !== undefined;
+    this.element.classList.toggle("is-compact", this.#follows && !isEdited);
   }
 
   /** What is said about the message itself: queued, refused, changed since it was answered. */

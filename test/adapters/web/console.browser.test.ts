@@ -564,6 +564,18 @@ describe.skipIf(!hasBrowser)("the console in a browser", () => {
       await page.waitForSelector(".main .marks .chip", { state: "detached" });
     });
 
+    test("what was changed says so, also right below another message", async () => {
+      const page = await openAs("Ada");
+      for (const text of ["one", "two"]) await write(page, ".main", text);
+      await page.waitForSelector(".main .message.is-compact");
+      await page.locator(".main .composer textarea").press("ArrowUp");
+      await write(page, ".main", "three");
+      await seen(page, ".main .message >> nth=-1", "three");
+      const time = page.locator(".main .message time").last();
+      await expect.poll(() => time.isVisible()).toBe(true);
+      expect(await time.innerText()).toContain("edited");
+    });
+
     test("one's own message is taken back after a question", async () => {
       const page = await openAs("Ada");
       const grace = await openAs("Grace");
