@@ -171,8 +171,8 @@ function addReading(app: Hono<Env>, parts: RoutesParts): void {
       context.req.param("channel"),
     );
     const root = context.req.query("root") || null;
-    const before = Number(context.req.query("before")) || undefined;
-    const limit = Math.min(MAX_PAGE_LIMIT, Number(context.req.query("limit")) || PAGE_LIMIT);
+    const before = countIn(context.req.query("before"));
+    const limit = Math.min(MAX_PAGE_LIMIT, countIn(context.req.query("limit")) ?? PAGE_LIMIT);
     const page = await history.page({
       channel: channel.id,
       root,
@@ -272,7 +272,7 @@ function addWriting(app: Hono<Env>, parts: RoutesParts): void {
     if (id === "") throw new BotError("bad-input", { detail: "A channel's name needs a letter." });
     const channel = { id, name: id, isDirect: false };
     if (!(await history.createChannel(channel))) {
-      throw new BotError("conflict", { detail: `There is a channel ${id} already.` });
+      throw new BotError("name-taken", { detail: `There is a channel ${id} already.` });
     }
     live.publish({ type: "channels", channels: await history.channels() });
     return context.json({ channel });
@@ -359,6 +359,12 @@ async function bodyOf<T>(context: Context<Env>, schema: z.ZodType<T>): Promise<T
   throw new BotError("bad-input", { detail: `${where}: ${issue?.message ?? "not understood"}` });
 }
 
+/** A number to count by; undefined for anything else. */
+function countIn(text: string | undefined): number | undefined {
+  const number = Number(text);
+  return Number.isSafeInteger(number) && number > 0 ? number : undefined;
+}
+
 /** A message this person may read. Throws a BotError `not-found`. */
 async function readable(context: Context<Env>, parts: RoutesParts): Promise<ChatMessage> {
   const id = context.req.param("id") ?? "";
@@ -410,6 +416,7 @@ function statusOf(code: BotErrorCode): 400 | 403 | 404 | 409 | 413 | 429 | 503 {
     case "file-unavailable":
       return 404;
     case "conflict":
+    case "name-taken":
       return 409;
     case "file-too-large":
       return 413;

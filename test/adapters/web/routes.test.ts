@@ -376,8 +376,22 @@ describe("the console's API", () => {
     const { ada } = await openConsole();
     const create = () => ada.request("POST", "channels", { name: "Sales & Ops" });
     expect(await (await create()).json()).toMatchObject({ channel: { id: "sales-ops" } });
-    expect((await create()).status).toBe(409);
+    const again = await create();
+    expect(again.status).toBe(409);
+    expect(await again.json()).toEqual({
+      error: "That name is taken. There is a channel sales-ops already.",
+    });
   });
+
+  test.each(["1.5", "-5", "0", "many", "1e99"])(
+    "gives a page of its own size for limit=%s",
+    async (limit) => {
+      const { ada } = await openConsole();
+      await ada.post("one");
+      const page = await ada.json("GET", `channels/general/messages?limit=${limit}`);
+      expect(page).toMatchObject({ messages: [{ text: "one" }], hasOlder: false });
+    },
+  );
 
   test("lists threads, not those of others' direct messages", async () => {
     const { ada, grace } = await openConsole();
