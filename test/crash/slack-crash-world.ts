@@ -1,11 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, vi } from "vitest";
-import { type Child, startChild } from "../../bench/child.ts";
-import { type Script, tokensOf, toWords } from "../../bench/script.ts";
 import type { RedisServer } from "../adapters/redis/server.ts";
-import { BobbinProcess } from "../fakes/bobbin-process.ts";
 import { textAt } from "../wire/slack/json.ts";
 import {
   type Person,
@@ -14,6 +8,7 @@ import {
   type SlackServer,
   startSlackServer,
 } from "../wire/slack/slack-server.ts";
+import { bare, CrashProgram, patience } from "./crash-program.ts";
 
 /** How Slack and the program are connected, and how its answers grow. */
 export interface SlackCrashOptions {
@@ -31,74 +26,45 @@ export interface Asked {
   readonly answer: string;
 }
 
-/** A busy machine may take its time. */
-const patience = { timeout: 240_000, interval: 100 } as const;
-
-/**
- * The program as `npm start` runs it, with a Slack and a model service that outlive it. The model
- * stops in the middle of every answer until it is told to go on, so that a kill hits all of them
- * where it is meant to.
- */
+/** A program that is killed in the middle of its answers, and the Slack that outlives it. */
 export class SlackCrashWorld implements AsyncDisposable {
   readonly slack: SlackServer;
   readonly #options: SlackCrashOptions;
-  readonly #model: Child<{ readonly baseUrl: string }>;
-  readonly #folder = mkdtempSync(join(tmpdir(), "bobbin-slack-crash-"));
+  readonly #program: CrashProgram;
   readonly #ada: Person;
-  #program: BobbinProcess | undefined;
-  #asked = 0;
 
   private constructor(
     options: SlackCrashOptions,
-    outside: { readonly slack: SlackServer; readonly model: Child<{ readonly baseUrl: string }> },
+    outside: { readonly slack: SlackServer; readonly program: CrashProgram },
   ) {
     this.#options = options;
     this.slack = outside.slack;
-    this.#model = outside.model;
+    this.#program = outside.program;
     this.#ada = this.slack.addPerson("ada");
   }
 
   static async open(options: SlackCrashOptions): Promise<SlackCrashWorld> {
-    const [slack, model] = await Promise.all([
-      startSlackServer(),
-      startChild<{ readonly baseUrl: string }>(
-        new URL("../../bench/model-server.ts", import.meta.url),
-      ),
-    ]);
-    return new SlackCrashWorld(options, { slack, model });
+    const slack = await startSlackServer();
+    return new SlackCrashWorld(options, { slack, program: await CrashProgram.open(options.redis) });
   }
 
   async start(): Promise<void> {
-    const { transport, streaming, redis } = this.#options;
+    const { transport, streaming } = this.#options;
     const { botToken, apiUrl, settings } = this.slack;
-    this.#program = new BobbinProcess({
-      folder: this.#folder,
-      env: {
-        OPENAI_API_KEY: "none",
-        OPENAI_BASE_URL: this.#model.ready.baseUrl,
-        OPENAI_MODEL: "scripted",
-        OPENAI_API: "responses",
-        CONSOLE: "off",
-        RUN_CONCURRENCY: "64",
-        MESSAGES_PER_PERSON_PER_MINUTE: "1000",
-        SLACK_BOT_TOKEN: botToken,
-        SLACK_API_URL: apiUrl,
-        SLACK_STREAMING: streaming,
-        ...(redis ? { REDIS_URL: redis.url } : {}),
-        ...(transport === "socket"
-          ? { SLACK_APP_TOKEN: settings.appToken }
-          : { SLACK_SIGNING_SECRET: settings.signingSecret }),
-      },
+    const url = await this.#program.start({
+      SLACK_BOT_TOKEN: botToken,
+      SLACK_API_URL: apiUrl,
+      SLACK_STREAMING: streaming,
+      ...(transport === "socket"
+        ? { SLACK_APP_TOKEN: settings.appToken }
+        : { SLACK_SIGNING_SECRET: settings.signingSecret }),
     });
-    await this.#program.ready();
-    if (transport === "http") {
-      await this.slack.useRequestUrl(new URL("slack/events", this.#program.url).href);
-    }
+    if (transport === "http") await this.slack.useRequestUrl(new URL("slack/events", url).href);
   }
 
   /** Resolves once the model was asked for so many answers: what was said is stored. */
-  async untilAsked(count: number): Promise<void> {
-    await this.#untilModelWaits(count);
+  untilAsked(count: number): Promise<void> {
+    return this.#program.untilModelWaits(count);
   }
 
   /** Slack has heard no acknowledgement of what was said: it says everything once more. */
@@ -110,41 +76,31 @@ export class SlackCrashWorld implements AsyncDisposable {
   }
 
   /** Ends the program as a power cut would. */
-  async kill(): Promise<void> {
-    await this.#program?.end("SIGKILL");
+  kill(): Promise<void> {
+    return this.#program.kill();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.kill();
-    await Promise.all([this.#model.stop(), this.slack.stop()]);
-    rmSync(this.#folder, { recursive: true, force: true });
+    await this.#program.end();
+    await this.slack.stop();
   }
 
   /** Asks for an answer of so many characters, in a channel of its own or in the thread of another question. */
   ask(characters: number, after?: Asked): Asked {
-    this.#asked += 1;
-    const script: Script = {
-      id: `answer-${this.#asked}`,
-      characters,
-      everyMs: 5,
-      tokensPerWrite: 5,
-      isGated: true,
-    };
-    const answer = bare(asShown(tokensOf(characters).join("")));
+    const question = this.#program.question(characters);
+    const answer = bare(asShown(question.answer));
     if (after) {
-      this.#ada.mentions(after.channel, toWords(script), { threadTs: after.ts });
+      this.#ada.mentions(after.channel, question.words, { threadTs: after.ts });
       return { ...after, answer: this.read(after) + answer };
     }
-    const channel = this.slack.addChannel(`room-${this.#asked}`, { members: [this.#ada] });
-    const { ts } = this.#ada.mentions(channel, toWords(script));
+    const channel = this.slack.addChannel(`room-of-${question.id}`, { members: [this.#ada] });
+    const { ts } = this.#ada.mentions(channel, question.words);
     return { channel, ts, answer };
   }
 
   /** Resolves once the model stands in the middle of all, at least so many can be read in part, and none whole. */
   async untilInMidStream(asked: readonly Asked[], atLeast = asked.length): Promise<void> {
-    await this.#untilModelWaits(asked.length);
-    await this.#model.ask("release");
-    await this.#untilModelWaits(asked.length);
+    await this.#program.untilInMidAnswer(asked.length);
     await vi.waitFor(() => {
       const begun = asked.filter((one) => this.read(one) !== "");
       expect(begun.length).toBeGreaterThanOrEqual(atLeast);
@@ -154,7 +110,7 @@ export class SlackCrashWorld implements AsyncDisposable {
 
   /** Lets the model say everything, and resolves once every answer stands there whole. */
   async untilComplete(asked: readonly Asked[]): Promise<void> {
-    await this.#whileGoingOn(() =>
+    await this.#program.whileModelGoesOn(() =>
       vi.waitFor(() => {
         for (const one of asked) expect(this.read(one)).toBe(one.answer);
         expect(this.slack.liveStreams).toEqual([]);
@@ -167,7 +123,7 @@ export class SlackCrashWorld implements AsyncDisposable {
 
   /** Lets the model say everything, and resolves once every answer stands there whole, whatever else does. */
   async untilAnswered(asked: readonly Asked[]): Promise<void> {
-    await this.#whileGoingOn(() =>
+    await this.#program.whileModelGoesOn(() =>
       vi.waitFor(() => {
         for (const one of asked) expect(this.read(one)).toBe(one.answer);
       }, patience),
@@ -175,10 +131,8 @@ export class SlackCrashWorld implements AsyncDisposable {
   }
 
   /** Lets the model say everything, and resolves once nothing is left to do. */
-  async untilSettled(): Promise<void> {
-    await this.#whileGoingOn(async () => {
-      await expect.poll(() => this.#program?.unsettled(), patience).toBe(0);
-    });
+  untilSettled(): Promise<void> {
+    return this.#program.untilSettled();
   }
 
   /** What stands in the thread as an answer, without white space. */
@@ -187,28 +141,6 @@ export class SlackCrashWorld implements AsyncDisposable {
       .replies(channel, ts)
       .map((message) => bare(markdownOf(message)))
       .join("");
-  }
-
-  async #untilModelWaits(count: number): Promise<void> {
-    await vi.waitFor(async () => expect(await this.#model.ask("waiting")).toBe(count), patience);
-  }
-
-  async #whileGoingOn(work: () => Promise<void>): Promise<void> {
-    const isOver = new AbortController();
-    const goingOn = this.#goOn(isOver.signal);
-    try {
-      await work();
-    } finally {
-      isOver.abort();
-      await goingOn;
-    }
-  }
-
-  async #goOn(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await this.#model.ask("release");
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
   }
 }
 
@@ -223,8 +155,4 @@ function markdownOf({ stream, text, blocks }: SeenMessage): string {
 /** Slack has no formulas. */
 function asShown(markdown: string): string {
   return markdown.replaceAll("\\( (150 - 104) / 150 \\)", "(150 − 104) / 150");
-}
-
-function bare(text: string): string {
-  return text.replace(/[\s\u200b]/g, "");
 }
