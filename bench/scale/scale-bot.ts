@@ -1,11 +1,10 @@
 import { createDiskFileStore } from "../../adapters/disk/file-store.ts";
 import { assembleBobbin } from "../../src/assemble.ts";
-import { noTracer } from "../../src/ports/metrics.ts";
 import { openFileStorage, openSharedStorage } from "../../test/crash/storage.ts";
 import { CountingMetrics } from "../../test/fakes/counting-metrics.ts";
 import { FakePlatform } from "../../test/fakes/fake-platform.ts";
+import { plainParts } from "../../test/fakes/plain-parts.ts";
 import { ScriptedBackend } from "../../test/fakes/scripted-backend.ts";
-import { silentLog } from "../../test/fakes/silent-log.ts";
 import { ada, placeOf } from "../../test/fakes/test-world.ts";
 import { serve, startedWith } from "../child.ts";
 import { nowMs } from "../statistics.ts";
@@ -47,39 +46,14 @@ const words = Array.from({ length: tokens }, (_, index) => [
   { type: "pause", ms: everyMs } as const,
 ]).flat();
 const bobbin = assembleBobbin({
+  ...plainParts,
   ...storage,
   files: await createDiskFileStore(`${folder}/files`),
-  documents: {
-    kindOf: async () => ({ mimeType: "text/plain", family: "text" }),
-    read: async () => ({ pages: [], truncated: false }),
-    readSheets: async () => [],
-  },
   backend: new NotingBackend(() => words),
   platforms: [new FakePlatform()],
-  tools: [],
-  prices: { costOf: () => null },
   metrics: new CountingMetrics(),
-  tracer: noTracer,
-  log: silentLog,
-  limits: {
-    deadlineMs: 600_000,
-    approvalExpiryMs: 60_000,
-    attemptsPerTurn: 3,
-    retryWaitMaxMs: 1000,
-    turnsPerRun: 10,
-    contextTokens: 100_000,
-    fileMaxBytes: 1_000_000,
-    filesPerMessage: 5,
-    runCapUsd: null,
-    personDailyCapUsd: null,
-    channelMonthlyCapUsd: null,
-  },
   inbox: { waitingPerConversation: 1000, messagesPerPersonPerMinute: 1_000_000 },
   concurrency: 32,
-  admins: [],
-  defaultModel: "scripted-model",
-  now: () => Date.now(),
-  sleep: () => new Promise((resolve) => setImmediate(resolve)),
 });
 await bobbin.start();
 

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { noTracer } from "#ports/metrics";
 import type { ModelTurn } from "#ports/model-backend";
 import type { RunHandler, RunQueue } from "#ports/run-queue";
 import { createDiskFileStore } from "../../adapters/disk/file-store.ts";
@@ -7,8 +6,8 @@ import { assembleBobbin } from "../../src/assemble.ts";
 import { defineTool } from "../../src/tools/define-tool.ts";
 import { CountingMetrics } from "../fakes/counting-metrics.ts";
 import { FakePlatform } from "../fakes/fake-platform.ts";
+import { plainParts } from "../fakes/plain-parts.ts";
 import { ScriptedBackend, type ScriptStep } from "../fakes/scripted-backend.ts";
-import { silentLog } from "../fakes/silent-log.ts";
 import { type BotCalls, callOver, type OutsideCalls } from "./outside.ts";
 import { openFileStorage, openSharedStorage } from "./storage.ts";
 
@@ -210,43 +209,17 @@ const storage = await (sharedRedis
   : openFileStorage(folder));
 const queue = watched(storage.queue);
 const bobbin = assembleBobbin({
+  ...plainParts,
+  ...storage,
   queue,
-  ledger: storage.ledger,
-  records: storage.records,
   files: await createDiskFileStore(`${folder}/files`),
-  documents: {
-    kindOf: async () => ({ mimeType: "text/plain", family: "text" }),
-    read: async () => ({ pages: [], truncated: false }),
-    readSheets: async () => [],
-  },
   backend,
   platforms: [
     new FakePlatform({ screen, charactersPerMessage: Number(process.env.LIMIT ?? 100_000) }),
   ],
   tools,
-  prices: { costOf: () => null },
   metrics: new CountingMetrics(),
-  tracer: noTracer,
-  log: silentLog,
-  limits: {
-    deadlineMs: 600_000,
-    approvalExpiryMs: 60_000,
-    attemptsPerTurn: 3,
-    retryWaitMaxMs: 1000,
-    turnsPerRun: 10,
-    contextTokens: 100_000,
-    fileMaxBytes: 1_000_000,
-    filesPerMessage: 5,
-    runCapUsd: null,
-    personDailyCapUsd: null,
-    channelMonthlyCapUsd: null,
-  },
   inbox: { waitingPerConversation: 1000, messagesPerPersonPerMinute: 100_000 },
-  concurrency: 8,
-  admins: [],
-  defaultModel: "scripted-model",
-  now: () => Date.now(),
-  sleep: () => new Promise((resolve) => setImmediate(resolve)),
 });
 
 /** The queue, with the points around a run's begin and end to die at. */

@@ -2,19 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Person, Place } from "#domain/conversation";
-import { BotError } from "#domain/errors";
 import type { Attachment, IncomingMessage } from "#domain/message";
-import type { Tool } from "#domain/tool";
-import type { AssistantLibrary } from "#ports/assistant-library";
-import type { DocumentReader } from "#ports/document-reader";
-import type { Embedder } from "#ports/embedder";
 import type { FileIndex } from "#ports/file-index";
 import type { Ledger } from "#ports/ledger";
-import type { Log } from "#ports/log";
-import { noTracer } from "#ports/metrics";
 import type { ModelBackend } from "#ports/model-backend";
 import type { Platform } from "#ports/platform";
-import type { Transcriber } from "#ports/transcriber";
 import { type Database, openDatabase } from "../../adapters/sqlite/database.ts";
 import { createFileIndex } from "../../adapters/sqlite/file-index.ts";
 import { createSqliteLedger } from "../../adapters/sqlite/ledger.ts";
@@ -25,43 +17,34 @@ import { CountingMetrics } from "./counting-metrics.ts";
 import { FakePlatform, FakeScreen } from "./fake-platform.ts";
 import { MemoryFileStore } from "./memory-file-store.ts";
 import { MemoryRecordStore } from "./memory-record-store.ts";
-import { silentLog } from "./silent-log.ts";
+import { plainParts } from "./plain-parts.ts";
 
 export const ada: Person = { key: "fake:ada", name: "Ada" };
 export const grace: Person = { key: "fake:grace", name: "Grace" };
 
-const defaultLimits: RunLimits = {
-  deadlineMs: 600_000,
-  approvalExpiryMs: 1_800_000,
-  attemptsPerTurn: 3,
-  retryWaitMaxMs: 60_000,
-  turnsPerRun: 20,
-  contextTokens: 100_000,
-  fileMaxBytes: 1_000_000,
-  filesPerMessage: 5,
-  runCapUsd: null,
-  personDailyCapUsd: null,
-  channelMonthlyCapUsd: null,
-};
-
 /** What a test may choose of its bot. */
-export interface WorldOptions {
+export interface WorldOptions
+  extends Partial<
+    Pick<
+      BobbinParts,
+      | "admins"
+      | "embedder"
+      | "handOverChannels"
+      | "library"
+      | "log"
+      | "prices"
+      | "processes"
+      | "tools"
+      | "toolServers"
+      | "transcriber"
+    >
+  > {
   readonly backend: ModelBackend;
-  readonly tools?: readonly Tool[];
   readonly limits?: Partial<RunLimits>;
   readonly inbox?: Partial<BobbinParts["inbox"]>;
-  readonly prices?: BobbinParts["prices"];
-  readonly admins?: readonly string[];
   readonly charactersPerMessage?: number;
-  readonly toolServers?: BobbinParts["toolServers"];
-  readonly handOverChannels?: BobbinParts["handOverChannels"];
-  readonly library?: AssistantLibrary;
-  readonly transcriber?: Transcriber;
-  readonly embedder?: Embedder;
-  readonly log?: Log;
   /** Real platforms beside the fake one. */
   readonly platforms?: (ledger: Ledger) => readonly Platform[];
-  readonly processes?: BobbinParts["processes"];
   /** Searches in files itself, in an index of this file name in the world's folder. */
   readonly searches?: boolean;
 }
@@ -105,18 +88,18 @@ export class TestWorld {
   }
 
   async start(options: WorldOptions): Promise<void> {
+    const { limits, inbox, charactersPerMessage, platforms, searches, ...parts } = options;
     const database = openDatabase(join(this.#folder, "bobbin.sqlite"));
     const platform = new FakePlatform({
       screen: this.screen,
-      ...(options.charactersPerMessage
-        ? { charactersPerMessage: options.charactersPerMessage }
-        : {}),
+      ...(charactersPerMessage ? { charactersPerMessage } : {}),
     });
     this.#database = database;
-    if (options.searches) this.#index ??= createFileIndex(join(this.#folder, "search.sqlite"));
+    if (searches) this.#index ??= createFileIndex(join(this.#folder, "search.sqlite"));
     this.#platform = platform;
     const ledger = createSqliteLedger(database);
     this.#bobbin = assembleBobbin({
+      ...plainParts,
       queue: createSqliteRunQueue({
         database,
         now: () => this.#nowMs,
@@ -125,32 +108,17 @@ export class TestWorld {
       ledger,
       records: this.records,
       files: this.files,
-      documents: plainTextReader,
-      ...(options.toolServers ? { toolServers: options.toolServers } : {}),
-      ...(options.handOverChannels ? { handOverChannels: options.handOverChannels } : {}),
-      ...(options.library ? { library: options.library } : {}),
-      ...(options.processes ? { processes: options.processes } : {}),
       ...(this.#index ? { fileIndex: this.#index } : {}),
-      ...(options.transcriber ? { transcriber: options.transcriber } : {}),
-      ...(options.embedder ? { embedder: options.embedder } : {}),
-      backend: options.backend,
-      platforms: [platform, ...(options.platforms?.(ledger) ?? [])],
-      tools: options.tools ?? [],
-      prices: options.prices ?? { costOf: () => null },
       metrics: this.metrics,
-      tracer: noTracer,
-      log: options.log ?? silentLog,
-      limits: { ...defaultLimits, ...options.limits },
-      inbox: { waitingPerConversation: 20, messagesPerPersonPerMinute: 1000, ...options.inbox },
-      concurrency: 8,
-      admins: options.admins ?? [],
-      defaultModel: "scripted-model",
       now: () => this.#nowMs,
-      // Waiting is not what these tests are about: a pause is one turn of the loop.
       sleep: (ms) => {
         this.slept.push(ms);
-        return new Promise((resolve) => setImmediate(resolve));
+        return plainParts.sleep();
       },
+      ...parts,
+      platforms: [platform, ...(platforms?.(ledger) ?? [])],
+      limits: { ...plainParts.limits, ...limits },
+      inbox: { waitingPerConversation: 20, messagesPerPersonPerMinute: 1000, ...inbox },
     });
     await this.#bobbin.start();
   }
@@ -220,24 +188,3 @@ export function placeOf(thread: string): Place {
     target: null,
   };
 }
-
-/** Text with a form feed between pages; `broken` in the name makes a file that cannot be read. */
-const plainTextReader: DocumentReader = {
-  kindOf: async (_head, name) =>
-    name.endsWith(".ogg")
-      ? { mimeType: "audio/ogg", family: "unsupported" }
-      : name.endsWith(".exe")
-        ? { mimeType: "application/x-msdownload", family: "unsupported" }
-        : { mimeType: "text/plain", family: "text" },
-  async read(data, _kind, name) {
-    if (name.includes("broken"))
-      throw new BotError("file-broken", { detail: `${name} is damaged.` });
-    const pages = new TextDecoder().decode(data).split("\f");
-    const isPaged = pages.length > 1;
-    return {
-      pages: pages.map((text, index) => (isPaged ? { page: index + 1, text } : { text })),
-      truncated: false,
-    };
-  },
-  readSheets: async (data, name) => [{ name, csv: new TextDecoder().decode(data) }],
-};
