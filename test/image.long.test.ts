@@ -13,11 +13,10 @@ import {
   rmSync,
   statSync,
 } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { freePort } from "./wire/loopback.ts";
 
 const root = join(import.meta.dirname, "..");
 const isRoot = process.getuid?.() === 0;
@@ -113,14 +112,6 @@ function run(words: readonly string[], settings: { readonly [name: string]: stri
   return { child, exited, output: () => output };
 }
 
-async function freePort(): Promise<string> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return String(port);
-}
-
 describe("the image", () => {
   test("is built on the official Node 24 and not run as root", () => {
     expect(all("FROM")).toEqual([expect.stringMatching(/^node:24(-slim)?$/)]);
@@ -158,7 +149,7 @@ describe("the image", () => {
   });
 
   test("answers /readyz as another user on a read-only tree, and ends when it is told to", async () => {
-    const port = await freePort();
+    const port = String(await freePort());
     const settings = { PORT: port, MODEL_BACKEND: "demo", CONSOLE_PASSWORD: "long-enough" };
     const bobbin = run(command("CMD"), settings);
     try {
@@ -179,7 +170,7 @@ describe("the image", () => {
   });
 
   test("refuses to start without a model or a password, and says both", async () => {
-    const bobbin = run(command("CMD"), { PORT: await freePort() });
+    const bobbin = run(command("CMD"), { PORT: String(await freePort()) });
     expect(await bobbin.exited).toBe(1);
     expect(bobbin.output()).toContain("CONSOLE_PASSWORD is not set");
     expect(bobbin.output()).toContain("OPENAI_API_KEY is not set");

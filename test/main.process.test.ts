@@ -9,11 +9,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { BobbinProcess, type ProcessOptions } from "./fakes/bobbin-process.ts";
+import { listenOnLoopback } from "./wire/loopback.ts";
 
 let folder: string;
 let running: BobbinProcess[] = [];
@@ -164,8 +164,7 @@ describe("what an admin may watch", () => {
       bodies.push(body);
       response.setHeader("content-type", "application/json").end("{}");
     });
-    await new Promise<void>((resolve) => collector.listen(0, "127.0.0.1", resolve));
-    const { port } = collector.address() as AddressInfo;
+    const port = await listenOnLoopback(collector);
     const bobbin = await start({
       env: { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` },
     });
@@ -245,8 +244,7 @@ describe("a start that cannot be", () => {
 
   test("says that the port is taken, and what to do", async () => {
     const other = createServer();
-    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
-    const { port } = other.address() as AddressInfo;
+    const port = await listenOnLoopback(other);
     const bobbin = begin({ env: { PORT: String(port) } });
     expect(await bobbin.exit()).toBe(1);
     expect(bobbin.stderr).toContain(`127.0.0.1:${port} is in use. Set PORT to a free one`);

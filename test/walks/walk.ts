@@ -1,6 +1,5 @@
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
@@ -17,6 +16,7 @@ import { loadTools } from "../../src/tools/load-tools.ts";
 import { createQueryData } from "../../src/tools/query-data.ts";
 import { ScriptedBackend, type ScriptStep } from "../fakes/scripted-backend.ts";
 import { TestWorld } from "../fakes/test-world.ts";
+import { listenOnLoopback } from "../wire/loopback.ts";
 import type { Stage, Talk } from "./stage.ts";
 
 /** For what is to be seen on a machine with much to do. */
@@ -73,8 +73,7 @@ async function allTools() {
     response.writeHead(isTheirs ? 200 : 404, { "content-type": "application/json" });
     response.end(isTheirs ? '{"order":"A-1042","state":"sent"}' : '{"error":"no such order"}');
   });
-  await new Promise<void>((resolve) => shop.listen(0, "127.0.0.1", resolve));
-  const { port } = shop.address() as AddressInfo;
+  const port = await listenOnLoopback(shop);
   onTestFinished(() => {
     shop.close();
     rmSync(folder, { recursive: true, force: true });

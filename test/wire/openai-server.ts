@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { AssistantsService } from "./assistants-service.ts";
+import { closeAtOnce, listenOnLoopback } from "./loopback.ts";
 import {
   json,
   refuse,
@@ -82,22 +82,21 @@ export class OpenAIServer {
       response.end(String(error));
     });
   });
+  #port = 0;
   #ids = 0;
 
   /** Where it listens; the SDK's `baseURL`. */
   get url(): string {
-    const { port } = this.#server.address() as AddressInfo;
-    return `http://127.0.0.1:${port}/v1`;
+    return `http://127.0.0.1:${this.#port}/v1`;
   }
 
   async listen(): Promise<this> {
-    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    this.#port = await listenOnLoopback(this.#server);
     return this;
   }
 
-  async close(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+  close(): Promise<void> {
+    return closeAtOnce(this.#server);
   }
 
   /** What the next requests to the model are answered with, one each; after that: `OK.` */

@@ -1,8 +1,8 @@
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { createTracer } from "../../../adapters/opentelemetry/tracer.ts";
 import type { SpanAttributes } from "../../../src/ports/metrics.ts";
+import { listenOnLoopback } from "../../wire/loopback.ts";
 
 interface SentSpan {
   readonly name: string;
@@ -39,9 +39,7 @@ async function collector() {
       response.setHeader("content-type", "application/json").end("{}");
     });
   });
-  const listening = server;
-  await new Promise<void>((resolve) => listening.listen(0, "127.0.0.1", resolve));
-  const { port } = listening.address() as AddressInfo;
+  const port = await listenOnLoopback(server);
   return {
     endpoint: `http://127.0.0.1:${port}`,
     bodies,

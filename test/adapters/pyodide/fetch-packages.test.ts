@@ -1,12 +1,12 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { fetchPackages } from "../../../adapters/pyodide/fetch-packages.ts";
 import { readLock } from "../../../adapters/pyodide/packages.ts";
 import { writeWheels } from "../../fakes/wheels.ts";
+import { listenOnLoopback } from "../../wire/loopback.ts";
 
 let published: string;
 let folder: string;
@@ -23,8 +23,7 @@ beforeEach(async () => {
     if (readdirSync(published).includes(name)) response.end(readFileSync(join(published, name)));
     else response.writeHead(404).end();
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  from = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  from = `http://127.0.0.1:${await listenOnLoopback(server)}`;
 });
 afterEach(() => {
   server.close();

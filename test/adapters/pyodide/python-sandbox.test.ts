@@ -9,6 +9,7 @@ import {
   createPythonSandbox,
   type PythonSandboxOptions,
 } from "../../../adapters/pyodide/python-sandbox.ts";
+import { listenOnLoopback } from "../../wire/loopback.ts";
 
 const onLinux = process.platform === "linux";
 const never = new AbortController().signal;
@@ -115,13 +116,11 @@ describe("nobody gets out", () => {
 
   test("by the front door", patience, async () => {
     const server = createServer((socket) => socket.end("reached"));
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const port = await listenOnLoopback(server);
     let connections = 0;
     server.on("connection", () => {
       connections += 1;
     });
-    const address = server.address();
-    const port = typeof address === "object" ? address?.port : 0;
     const outside = join(tmpdir(), `escaped-${randomUUID()}`);
     const refused = (name: string) => `ModuleNotFoundError: ${name} cannot be used in here`;
     const results = await attempts({

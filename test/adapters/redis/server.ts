@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "redis";
+import { freePort } from "../../wire/loopback.ts";
 
 /** Whether this machine has a `redis-server`; where it has none, tests with a real Redis are skipped. */
 export const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;
@@ -92,14 +92,4 @@ export class RedisServer {
     rmSync(this.#snapshot, { recursive: true, force: true });
     rmSync(this.#folder, { recursive: true, force: true });
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("no free port");
-  return address.port;
 }

@@ -1,6 +1,4 @@
-import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 import type { HttpRoutes } from "#ports/http";
 import type { Ledger } from "#ports/ledger";
@@ -15,6 +13,7 @@ import { CountingMetrics } from "../../fakes/counting-metrics.ts";
 import { FakeBot } from "../../fakes/fake-bot.ts";
 import { MemoryLedger } from "../../fakes/memory-ledger.ts";
 import { silentLog } from "../../fakes/silent-log.ts";
+import { listenOnLoopback } from "../../wire/loopback.ts";
 import { slackForTest } from "../../wire/slack/slack-for-test.ts";
 import type {
   Person,
@@ -112,9 +111,7 @@ export async function serve(routes: HttpRoutes): Promise<{ url: string; close: (
     );
     response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text());
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOnLoopback(server);
   return { url: `http://127.0.0.1:${port}`, close: () => server.close() };
 }
 

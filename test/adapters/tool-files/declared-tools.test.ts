@@ -1,6 +1,5 @@
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -13,6 +12,7 @@ import {
 } from "../../../adapters/tool-files/declared-tools.ts";
 import { loadTools } from "../../../src/tools/load-tools.ts";
 import { outputOf, toolContext } from "../../fakes/tool-context.ts";
+import { closeAtOnce, listenOnLoopback } from "../../wire/loopback.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -38,12 +38,8 @@ async function shop(answer: (request: Seen, response: ServerResponse) => void) {
     seen.push(one);
     answer(one, response);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const host = `127.0.0.1:${await listenOnLoopback(server)}`;
+  onTestFinished(() => closeAtOnce(server));
   return { host, url: `http://${host}`, seen };
 }
 

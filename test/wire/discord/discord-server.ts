@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { type APIApplicationCommand, ChannelType } from "discord-api-types/v10";
+import { closeAtOnce, listenOnLoopback } from "../loopback.ts";
 import { systemClock, type WireClock } from "../slack/clock.ts";
 import { EventFeed } from "./event-feed.ts";
 import type { FaultPlan } from "./faults.ts";
@@ -109,17 +109,14 @@ export class DiscordServer {
 
   /** Listens on a free port of 127.0.0.1. */
   async start(): Promise<this> {
-    await new Promise<void>((resolve) => this.#http.listen(0, "127.0.0.1", resolve));
-    const { port } = this.#http.address() as AddressInfo;
-    this.world.origin = `http://127.0.0.1:${port}`;
+    this.world.origin = `http://127.0.0.1:${await listenOnLoopback(this.#http)}`;
     return this;
   }
 
   async stop(): Promise<void> {
     this.faults.clear();
     await this.gateway.stop();
-    this.#http.closeAllConnections();
-    await new Promise<void>((resolve) => this.#http.close(() => resolve()));
+    await closeAtOnce(this.#http);
   }
 
   /** The base of the REST API, as `rest.api` wants it. */

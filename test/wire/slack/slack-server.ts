@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { closeAtOnce, listenOnLoopback } from "../loopback.ts";
 import { type AppSettings, defaultAppSettings } from "./app-settings.ts";
 import { systemClock, type WireClock } from "./clock.ts";
 import { type Delivery, Dispatcher } from "./delivery.ts";
@@ -133,17 +133,14 @@ export class SlackServer {
 
   /** Listens on a free port of 127.0.0.1. */
   async start(): Promise<this> {
-    await new Promise<void>((resolve) => this.#http.listen(0, "127.0.0.1", resolve));
-    const { port } = this.#http.address() as AddressInfo;
-    this.world.origin = `http://127.0.0.1:${port}`;
+    this.world.origin = `http://127.0.0.1:${await listenOnLoopback(this.#http)}`;
     return this;
   }
 
   async stop(): Promise<void> {
     this.faults.clear();
     await this.sockets.close();
-    this.#http.closeAllConnections();
-    await new Promise<void>((resolve) => this.#http.close(() => resolve()));
+    await closeAtOnce(this.#http);
   }
 
   /** The base of the Web API, as `slackApiUrl` wants it. */

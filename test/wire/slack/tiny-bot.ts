@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { App, HTTPReceiver, type Logger, LogLevel } from "@slack/bolt";
 import { WebAPIRateLimitedError, WebClient, type WebClientOptions } from "@slack/web-api";
 import { onTestFinished } from "vitest";
+import { closeAtOnce, listenOnLoopback } from "../loopback.ts";
 import type { SlackServer } from "./slack-server.ts";
 
 /** Both ways an app can be connected. */
@@ -92,12 +93,8 @@ export async function connectHandler(
       if (answered) response.writeHead(answered.status, { ...answered.headers }).end();
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(async () => {
-    server.closeAllConnections();
-    await new Promise<void>((resolve) => server.close(() => resolve()));
-  });
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOnLoopback(server);
+  onTestFinished(() => closeAtOnce(server));
   await slack.useRequestUrl(`http://127.0.0.1:${port}/`);
 }
 
