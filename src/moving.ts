@@ -1,4 +1,4 @@
-import type { Json } from "#domain/json";
+import { isObject, type Json } from "#domain/json";
 import type { FileStore } from "#ports/file-store";
 import type { Portable } from "#ports/portable";
 
@@ -139,9 +139,7 @@ class Reader {
   #parse(text: string): Fields {
     try {
       const value: unknown = JSON.parse(text);
-      if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-        return value as Fields;
-      }
+      if (isObject(value)) return value;
     } catch {
       // Said below: what a parser says quotes what it could not read.
     }

@@ -1,3 +1,4 @@
+import { isObject } from "#domain/json";
 /** One environment variable: how it is read, and what an admin reads about it. */
 export interface Variable<Value> {
   /** The heading it stands under in `.env.example` and the README. */
@@ -290,10 +291,6 @@ function problemOfPrices(parsed: unknown): string | undefined {
     }
   }
   return undefined;
-}
-
-function isObject(value: unknown): value is { readonly [key: string]: unknown } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A value as it may be shown: nothing of secrets, nor of passwords in addresses. */

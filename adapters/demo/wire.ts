@@ -1,3 +1,4 @@
+import { isObject } from "#domain/json";
 /** What came over the wire, before anybody has looked at it. */
 export type WireObject = { readonly [key: string]: unknown };
 
@@ -19,10 +20,6 @@ export function asString(value: unknown): string {
 /** The strings of an array; nothing for anything else. */
 export function asStrings(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((one) => typeof one === "string") : [];
-}
-
-function isObject(value: unknown): value is WireObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A refusal in the form and words of the real service. */

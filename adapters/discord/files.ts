@@ -1,6 +1,6 @@
 import { Routes } from "discord.js";
 import { BotError } from "#domain/errors";
-import type { Json } from "#domain/json";
+import { isObject, type Json } from "#domain/json";
 import type { Attachment } from "#domain/message";
 import { failureOf } from "./failures.ts";
 import type { PacedApi } from "./paced-api.ts";
@@ -93,8 +93,8 @@ async function freshUrl(
 }
 
 function sourceOf(source: Json): FileSource | undefined {
-  if (source === null || typeof source !== "object" || Array.isArray(source)) return undefined;
-  const { url, channel, message } = source as { readonly [key: string]: Json | undefined };
+  if (!isObject(source)) return undefined;
+  const { url, channel, message } = source;
   if (typeof url !== "string" || typeof channel !== "string") return undefined;
   return { url, channel, message: typeof message === "string" ? message : null };
 }

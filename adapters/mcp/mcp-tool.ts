@@ -1,4 +1,5 @@
 import type { CallToolResult, Tool as McpTool } from "@modelcontextprotocol/client";
+import { isObject } from "#domain/json";
 import type { JsonSchema, Tool, ToolFile, ToolResult } from "#domain/tool";
 import type { OfferedTools } from "./server-list.ts";
 
@@ -42,7 +43,7 @@ function toTool(
     timeoutMs,
     // The server checks what its schema says; a model reads its answer like ours.
     check: (args) =>
-      isRecord(args) ? { ok: true, value: args } : { ok: false, problem: "an object is expected" },
+      isObject(args) ? { ok: true, value: args } : { ok: false, problem: "an object is expected" },
     run: async (args, _context, signal) =>
       toResult(await call(name, args as { readonly [name: string]: unknown }, signal), name),
   };
@@ -98,8 +99,4 @@ function fileOf(tool: string, index: number, mimeType: string, base64: string): 
     mimeType,
     data: Buffer.from(base64, "base64"),
   };
-}
-
-function isRecord(value: unknown): value is { readonly [name: string]: unknown } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,4 @@
+import { isObject } from "#domain/json";
 /**
  * The wire as it really is: compatible servers leave fields out, add fields and events of their own,
  * and OpenAI's traffic is ahead of its type declarations. So only what was looked at is believed.
@@ -6,9 +7,7 @@ export type WireObject = { readonly [key: string]: unknown };
 
 /** An object, or undefined for anything else. */
 export function asObject(value: unknown): WireObject | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as WireObject)
-    : undefined;
+  return isObject(value) ? value : undefined;
 }
 
 /** The objects of an array; nothing for anything else. */

@@ -1,5 +1,5 @@
 import { BotError } from "#domain/errors";
-import type { Json } from "#domain/json";
+import { isObject, type Json } from "#domain/json";
 import type { Attachment } from "#domain/message";
 import type { ReplyFile } from "#domain/run-event";
 import type { SlackApi } from "./api.ts";
@@ -115,8 +115,8 @@ export function teamOf({ source }: Attachment): string | undefined {
 }
 
 function sourceOf(source: Json): FileSource | undefined {
-  if (source === null || typeof source !== "object" || Array.isArray(source)) return undefined;
-  const { team, url, mode } = source as { readonly [key: string]: Json | undefined };
+  if (!isObject(source)) return undefined;
+  const { team, url, mode } = source;
   if (typeof mode !== "string") return undefined;
   const textOr = (value: Json | undefined) => (typeof value === "string" ? value : null);
   return { team: textOr(team), url: textOr(url), mode };

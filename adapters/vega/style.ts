@@ -1,5 +1,5 @@
 import type { ChartSpec } from "#domain/chart-spec";
-import type { Json } from "#domain/json";
+import { isObject, type Json } from "#domain/json";
 
 /** Comes along as a package, for machines without any font (`dejavu-fonts-ttf`). */
 export const fontFamily = "DejaVu Sans";
@@ -78,8 +78,4 @@ function merged(base: Members, own: Members): Members {
     return [key, isObject(known) && isObject(value) ? { ...known, ...value } : value];
   });
   return { ...base, ...Object.fromEntries(entries) };
-}
-
-function isObject(value: Json | undefined): value is Members {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 import { citationMark } from "#domain/citation-marks";
+import { isObject } from "#domain/json";
 import type { FoundPassage } from "#domain/passage";
 
 /** What a model reads of a search: each passage under the mark it is cited by. */
@@ -40,8 +41,4 @@ export function readFoundPassages(output: string): readonly FoundPassage[] {
       },
     ];
   });
-}
-
-function isObject(value: unknown): value is { readonly [key: string]: unknown } {
-  return typeof value === "object" && value !== null;
 }

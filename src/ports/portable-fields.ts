@@ -1,15 +1,15 @@
 import { BotError } from "#domain/errors";
-import type { Json } from "#domain/json";
+import { isObject, type Json } from "#domain/json";
 
 /** The fields of a line somebody hands in; what is missing or of another type is named. */
 export class LineFields {
   readonly #line: { readonly [name: string]: Json | undefined };
 
   constructor(line: Json) {
-    if (line === null || typeof line !== "object" || Array.isArray(line)) {
+    if (!isObject(line)) {
       throw new BotError("bad-input", { detail: "A line is not a JSON object." });
     }
-    this.#line = line as { readonly [name: string]: Json | undefined };
+    this.#line = line;
   }
 
   has(name: string): boolean {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Json } from "#domain/json";
+import { isObject, type Json } from "#domain/json";
 import type { CheckedArguments, JsonSchema, Tool, ToolContext, ToolResult } from "#domain/tool";
 
 /** What a tool is made of; see {@link defineTool}. */
@@ -156,5 +156,5 @@ function asSchemas(value: Json | undefined): { readonly [key: string]: JsonSchem
 }
 
 function isSchema(value: Json | undefined): value is JsonSchema {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject(value);
 }

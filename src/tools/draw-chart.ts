@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type ChartSpec, chartSpecLimits } from "#domain/chart-spec";
-import type { Json } from "#domain/json";
+import { isObject, type Json } from "#domain/json";
 import type { Tool, ToolContext } from "#domain/tool";
 import type { ChartPainter } from "#ports/chart-painter";
 import type { DataEngine } from "#ports/data-engine";
@@ -87,8 +87,7 @@ async function rowsOf(
 function toSpec(spec: unknown): ChartSpec | undefined {
   try {
     const value: unknown = typeof spec === "string" ? JSON.parse(spec) : spec;
-    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-    return isObject ? (value as ChartSpec) : undefined;
+    return isObject(value) ? (value as ChartSpec) : undefined;
   } catch {
     return undefined;
   }

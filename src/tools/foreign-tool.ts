@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isObject } from "#domain/json";
 import type {
   CheckedArguments,
   FormField,
@@ -27,7 +28,7 @@ export type ForeignTool =
  * What `defineTool` made is taken as it is.
  */
 export function toTool(value: unknown): ForeignTool {
-  if (!isRecord(value)) return { ok: false, problems: [`a tool is an object, not ${kind(value)}`] };
+  if (!isObject(value)) return { ok: false, problems: [`a tool is an object, not ${kind(value)}`] };
   if (isTool(value)) return { ok: true, tool: value };
   const problems: string[] = [];
   const { name, description, title, run, needsApproval, idempotent, timeoutMs } = value;
@@ -114,17 +115,17 @@ function byZod(schema: z.ZodType, parameters: JsonSchema | undefined): Arguments
 
 /** zod 4 from another copy of the package: the same inside, another class. */
 function isForeignZod(schema: unknown): schema is z.ZodType {
-  return isRecord(schema) && "_zod" in schema && typeof schema.safeParse === "function";
+  return isObject(schema) && "_zod" in schema && typeof schema.safeParse === "function";
 }
 
 function checkOf(schema: unknown): Arguments["check"] | undefined {
-  if (!isRecord(schema) && typeof schema !== "function") return undefined;
+  if (!isObject(schema) && typeof schema !== "function") return undefined;
   const { safeParse, parse } = schema as { safeParse?: unknown; parse?: unknown };
   if (typeof safeParse === "function") {
     return (args) => {
       const result: unknown = safeParse.call(schema, args);
-      if (isRecord(result) && result.success === true) return { ok: true, value: result.data };
-      return { ok: false, problem: isRecord(result) ? messageOf(result.error) : "refused" };
+      if (isObject(result) && result.success === true) return { ok: true, value: result.data };
+      return { ok: false, problem: isObject(result) ? messageOf(result.error) : "refused" };
     };
   }
   if (typeof parse !== "function") return undefined;
@@ -141,10 +142,10 @@ function checkOf(schema: unknown): Arguments["check"] | undefined {
 export function toResult(value: unknown): ToolResult {
   if (typeof value === "string") return { type: "output", output: value };
   if (value === undefined) return { type: "output", output: "done" };
-  if (isRecord(value) && value.type === "ask" && isForm(value.form)) {
+  if (isObject(value) && value.type === "ask" && isForm(value.form)) {
     return { type: "ask", form: value.form };
   }
-  if (isRecord(value) && value.type === "output" && typeof value.output === "string") {
+  if (isObject(value) && value.type === "output" && typeof value.output === "string") {
     const { output, files } = value;
     if (files === undefined) return { type: "output", output };
     if (Array.isArray(files) && files.every(isFile)) return { type: "output", output, files };
@@ -157,7 +158,7 @@ export function toResult(value: unknown): ToolResult {
 
 function isForm(value: unknown): value is Extract<ToolResult, { type: "ask" }>["form"] {
   return (
-    isRecord(value) &&
+    isObject(value) &&
     typeof value.title === "string" &&
     (value.everyone === undefined || typeof value.everyone === "boolean") &&
     (value.minutes === undefined || (typeof value.minutes === "number" && value.minutes > 0)) &&
@@ -168,7 +169,7 @@ function isForm(value: unknown): value is Extract<ToolResult, { type: "ask" }>["
 }
 
 function isField(value: unknown): value is FormField {
-  if (!isRecord(value) || typeof value.id !== "string" || typeof value.label !== "string") {
+  if (!isObject(value) || typeof value.id !== "string" || typeof value.label !== "string") {
     return false;
   }
   if (value.type === "text") return true;
@@ -183,7 +184,7 @@ function isField(value: unknown): value is FormField {
 
 function isFile(value: unknown): value is ToolFile {
   return (
-    isRecord(value) &&
+    isObject(value) &&
     typeof value.name === "string" &&
     typeof value.mimeType === "string" &&
     value.data instanceof Uint8Array &&
@@ -194,7 +195,7 @@ function isFile(value: unknown): value is ToolFile {
 function isTool(value: { [key: string]: unknown }): value is { [key: string]: unknown } & Tool {
   const { spec, check, run, title, timeoutMs, needsApproval, idempotent } = value;
   return (
-    isRecord(spec) &&
+    isObject(spec) &&
     typeof spec.name === "string" &&
     toolNamePattern.test(spec.name) &&
     typeof spec.description === "string" &&
@@ -213,11 +214,7 @@ function isTimeout(value: unknown): value is number {
 }
 
 function isObjectSchema(value: unknown): value is JsonSchema {
-  return isRecord(value) && value.type === "object";
-}
-
-function isRecord(value: unknown): value is { [key: string]: unknown } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject(value) && value.type === "object";
 }
 
 function messageOf(error: unknown): string {
