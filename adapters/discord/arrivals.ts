@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Message, PartialMessage } from "discord.js";
 import { sentence } from "#domain/errors";
 import type { IncomingMessage } from "#domain/message";
+import { KeyedMutex } from "#domain/promises";
 import type { Bot, MessageAnswer } from "#ports/bot";
 import type { Log } from "#ports/log";
 import { type Belonging, isPost } from "./belonging.ts";
@@ -40,7 +41,7 @@ export interface ArrivalParts {
 export class Arrivals {
   readonly #parts: ArrivalParts;
   /** One thing after the other in each channel: reading back must not turn the order round. */
-  readonly #chains = new Map<string, Promise<unknown>>();
+  readonly #channels = new KeyedMutex();
   readonly #refused = new Map<string, number>();
 
   constructor(parts: ArrivalParts) {
@@ -72,15 +73,8 @@ export class Arrivals {
   }
 
   /** After everything in this channel that has begun before. */
-  async inOrder<T>(channel: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#chains.get(channel) ?? Promise.resolve();
-    const mine = before.then(work, work);
-    this.#chains.set(channel, mine);
-    try {
-      return await mine;
-    } finally {
-      if (this.#chains.get(channel) === mine) this.#chains.delete(channel);
-    }
+  inOrder<T>(channel: string, work: () => Promise<T>): Promise<T> {
+    return this.#channels.runExclusive(channel, work);
   }
 
   /** A message that was found when catching up; in order already. False: it could not be stored. */

@@ -8,6 +8,7 @@ import {
   type StringSelectMenuInteraction,
 } from "discord.js";
 import type { CommandSpec } from "#domain/command";
+import { within } from "#domain/promises";
 import type { Bot } from "#ports/bot";
 import type { Log } from "#ports/log";
 import { type Asking, askModal, keptOf, questionIn } from "./ask.ts";
@@ -52,7 +53,11 @@ export class CommandControls {
       if (!spec) return await interaction.respond([]);
       const { place, person } = visits.presence(interaction);
       const text = partialText(spec, options);
-      const found = await within(completeWithinMs, bot().complete({ place, person, text }), []);
+      const found = await within(
+        completeWithinMs,
+        bot().complete({ place, person, text }),
+        () => [],
+      );
       const choices = found.filter(({ label }) => label.length <= mostChoice).slice(0, mostChoices);
       await interaction.respond(choices.map(({ label }) => ({ name: label, value: label })));
     } catch (error) {
@@ -203,15 +208,5 @@ export class CommandControls {
       .bot()
       .commands()
       .find(({ name }) => name === word);
-  }
-}
-
-async function within<T>(ms: number, work: Promise<T>, otherwise: T): Promise<T> {
-  const { promise, resolve } = Promise.withResolvers<T>();
-  const timer = setTimeout(() => resolve(otherwise), ms);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
   }
 }

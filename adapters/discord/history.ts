@@ -1,5 +1,6 @@
 import { type Message, MessageType, PermissionFlagsBits } from "discord.js";
 import type { QuotedMessage } from "#domain/message";
+import { within } from "#domain/promises";
 import type { Log } from "#ports/log";
 import { isForbidden, refusalOf } from "./failures.ts";
 import { forwardedIn, toQuotedMessage } from "./inbound.ts";
@@ -102,14 +103,4 @@ function hasContent(message: Message): boolean {
     message.messageSnapshots.size > 0 ||
     message.poll !== null
   );
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error("took too long")), ms);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

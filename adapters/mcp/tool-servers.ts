@@ -1,3 +1,4 @@
+import { within } from "#domain/promises";
 import type { Tool } from "#domain/tool";
 import type { Log } from "#ports/log";
 import type { ToolServers } from "#ports/tool-servers";
@@ -33,10 +34,7 @@ export function createToolServers(options: {
     async start(onTools) {
       tell = onTools;
       const connected = Promise.all(servers.map((server) => server.connect()));
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, startWaitMs);
-      await Promise.race([connected, promise]);
-      clearTimeout(timer);
+      await within(startWaitMs, connected, () => undefined);
     },
     states: () =>
       servers.map(({ name, problem }) => ({ name, ...(problem === undefined ? {} : { problem }) })),

@@ -1,6 +1,7 @@
 import type { CommandAnswer } from "#domain/command";
 import type { Person, Place } from "#domain/conversation";
 import type { IncomingMessage } from "#domain/message";
+import { KeyedMutex } from "#domain/promises";
 import type { Role } from "#domain/settings";
 import type { Bot, MessageAnswer } from "#ports/bot";
 import type { Log } from "#ports/log";
@@ -66,7 +67,7 @@ export class Arrivals {
     { readonly handedOver: Promise<boolean>; readonly files: number }
   >();
   /** One thing after the other in each channel: looking up a name must not turn the order round. */
-  readonly #chains = new Map<string, Promise<unknown>>();
+  readonly #channels = new KeyedMutex();
   readonly #threadsOf = new Map<string, string>();
   readonly #awaited = new Map<string, () => void>();
   /** Messages that wait, with a reaction that says so. */
@@ -88,9 +89,9 @@ export class Arrivals {
       case "said":
         return this.#once(event);
       case "edited":
-        return this.#inOrder(event.channel, () => this.#edited(event));
+        return this.#channels.runExclusive(event.channel, () => this.#edited(event));
       case "deleted":
-        return this.#inOrder(event.channel, () => this.#deleted(event));
+        return this.#channels.runExclusive(event.channel, () => this.#deleted(event));
     }
   }
 
@@ -158,7 +159,7 @@ export class Arrivals {
     const files = event.files?.length ?? 0;
     const known = this.#arrived.get(key);
     if (known && known.files >= files && (await known.handedOver)) return;
-    const handedOver = this.#inOrder(event.channel, () => this.#said(event));
+    const handedOver = this.#channels.runExclusive(event.channel, () => this.#said(event));
     const arrival = { handedOver, files };
     this.#arrived.set(key, arrival);
     this.#awaited.get(key)?.();
@@ -171,17 +172,6 @@ export class Arrivals {
       else forget();
     }, forget);
     await handedOver;
-  }
-
-  async #inOrder<T>(channel: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#chains.get(channel) ?? Promise.resolve();
-    const mine = before.then(work, work);
-    this.#chains.set(channel, mine);
-    try {
-      return await mine;
-    } finally {
-      if (this.#chains.get(channel) === mine) this.#chains.delete(channel);
-    }
   }
 
   async #twin(event: SlackMessageEvent): Promise<void> {

@@ -1,3 +1,4 @@
+import { within } from "#domain/promises";
 import type { SlackApi } from "./api.ts";
 import type { KnownNames } from "./inbound.ts";
 
@@ -82,7 +83,9 @@ export class Names {
     ask: () => Promise<T>,
   ): Promise<T> {
     const known = kept.get(id);
-    if (known && known.untilMs > this.#now()) return orAfter(known.value, otherwise);
+    if (known && known.untilMs > this.#now()) {
+      return within(patienceMs, known.value, () => otherwise);
+    }
     if (kept.size >= mostKept) kept.clear();
     const value = ask().catch(() => {
       // Asked again for the next message; this one goes without.
@@ -90,7 +93,7 @@ export class Names {
       return otherwise;
     });
     kept.set(id, { value, untilMs: this.#now() + keepMs });
-    return orAfter(value, otherwise);
+    return within(patienceMs, value, () => otherwise);
   }
 }
 
@@ -101,14 +104,4 @@ interface SlackUser {
   readonly is_admin?: boolean;
   readonly is_owner?: boolean;
   readonly profile?: { readonly display_name?: string; readonly real_name?: string };
-}
-
-async function orAfter<T>(value: Promise<T>, otherwise: T): Promise<T> {
-  const { promise, resolve } = Promise.withResolvers<T>();
-  const timer = setTimeout(() => resolve(otherwise), patienceMs);
-  try {
-    return await Promise.race([value, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,5 +1,6 @@
 import { isValidSlackRequest, type ReceiverEvent } from "@slack/bolt";
 import { SocketModeClient } from "@slack/socket-mode";
+import { within } from "#domain/promises";
 import type { HttpRoutes } from "#ports/http";
 import type { Log } from "#ports/log";
 import { clientOptions, quietLogger } from "./api.ts";
@@ -169,14 +170,8 @@ class Socket {
     clearTimeout(this.#timer);
     this.isOpen = false;
     // One that is just being opened would outlive us.
-    await atMost(
-      2_000,
-      this.#opening?.catch(() => undefined),
-    );
-    await atMost(
-      1_000,
-      this.#client.disconnect().catch(() => undefined),
-    );
+    await untilEnded(2_000, this.#opening);
+    await untilEnded(1_000, this.#client.disconnect());
   }
 
   async #start(): Promise<void> {
@@ -222,11 +217,9 @@ class Socket {
   }
 }
 
-async function atMost(ms: number, work: Promise<unknown> | undefined): Promise<void> {
-  const patience = Promise.withResolvers<void>();
-  const timer = setTimeout(patience.resolve, ms);
-  await Promise.race([work, patience.promise]);
-  clearTimeout(timer);
+/** Resolves once this has ended, well or badly, and after so long at the latest. */
+async function untilEnded(ms: number, work: Promise<unknown> | undefined): Promise<void> {
+  await within(ms, Promise.resolve(work), () => undefined).catch(() => undefined);
 }
 
 /** Over requests that Slack makes to `/slack/events`, on the bot's own server. */

@@ -1,4 +1,5 @@
 import type { QuotedMessage } from "#domain/message";
+import { within } from "#domain/promises";
 import type { Log } from "#ports/log";
 import type { SlackApi } from "./api.ts";
 import { refusalOf } from "./failures.ts";
@@ -58,15 +59,5 @@ export async function readSaidBefore(
     const problem = refusalOf(error) ?? "no answer";
     log.warn({ platform: "slack", problem }, "thread not read");
     return { messages: [], people: [], note: "I could not read what was said here before." };
-  }
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error("took too long")), ms);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
   }
 }

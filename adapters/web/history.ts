@@ -1,5 +1,6 @@
 import { BotError } from "#domain/errors";
 import type { Json } from "#domain/json";
+import { KeyedMutex } from "#domain/promises";
 import type { Ledger } from "#ports/ledger";
 import type { RecordStore } from "#ports/record-store";
 import type { ChatChannel, ChatMessage, ChatPerson, MessagePage, ThreadSummary } from "./wire.ts";
@@ -26,7 +27,8 @@ export type NewChatMessage = Omit<ChatMessage, "order" | "version" | "thread">;
  */
 export class History {
   readonly #parts: HistoryParts;
-  readonly #changes = new Map<string, Promise<unknown>>();
+  /** One change at a time for each message. */
+  readonly #changes = new KeyedMutex();
   #lastStamp = 0;
 
   constructor(parts: HistoryParts) {
@@ -162,7 +164,7 @@ export class History {
     message: NewChatMessage,
   ): Promise<{ readonly message: ChatMessage; readonly stored: Promise<unknown> }> {
     const begun = Promise.withResolvers<ChatMessage>();
-    const stored = this.#alone(message.id, async () => {
+    const stored = this.#changes.runExclusive(message.id, async () => {
       const known = await this.message(message.id);
       const order = known?.order ?? this.stamp();
       const added = known ?? { ...message, order, version: order };
@@ -191,7 +193,7 @@ export class History {
     id: string,
     change: (message: ChatMessage) => ChatMessage | undefined,
   ): Promise<ChatMessage | undefined> {
-    return this.#alone(id, async () => {
+    return this.#changes.runExclusive(id, async () => {
       const message = await this.message(id);
       const changed = message && change(message);
       if (!changed) return undefined;
@@ -204,13 +206,13 @@ export class History {
 
   /** Stores a message of which the caller has the only newest version (an open reply). */
   async write(message: ChatMessage): Promise<void> {
-    await this.#alone(message.id, () =>
+    await this.#changes.runExclusive(message.id, () =>
       this.#parts.records.write(MESSAGE + message.id, toRecord(message)),
     );
   }
 
   async remove(message: ChatMessage): Promise<void> {
-    await this.#alone(message.id, async () => {
+    await this.#changes.runExclusive(message.id, async () => {
       const { channel, root, reply } = message;
       if (await this.#isRanked(message)) {
         await this.#parts.ledger.apply({
@@ -280,18 +282,6 @@ export class History {
       limit: 100,
     });
     return found.some(({ member }) => member === message.id);
-  }
-
-  /** One change at a time for each message. */
-  async #alone<T>(id: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#changes.get(id) ?? Promise.resolve();
-    const mine = before.then(work, work);
-    this.#changes.set(id, mine);
-    try {
-      return await mine;
-    } finally {
-      if (this.#changes.get(id) === mine) this.#changes.delete(id);
-    }
   }
 }
 

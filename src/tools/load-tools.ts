@@ -1,6 +1,7 @@
 import { readdir, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { pathToFileURL } from "node:url";
+import { within } from "#domain/promises";
 import type { Tool } from "#domain/tool";
 import { toTool } from "./foreign-tool.ts";
 
@@ -118,7 +119,7 @@ async function loadModule({
     const offered =
       readDeclared && isDeclared(file)
         ? await readDeclared(path)
-        : offeredBy(await within(import(pathToFileURL(path).href), importTimeoutMs));
+        : offeredBy(await importInTime(path, importTimeoutMs));
     if (offered.length === 0) {
       return only("it exports no tool: use a default export, `tool` or `tools`");
     }
@@ -132,23 +133,14 @@ async function loadModule({
   }
 }
 
+function importInTime(path: string, timeoutMs: number): Promise<unknown> {
+  return within(timeoutMs, import(pathToFileURL(path).href), () => {
+    throw new Error(`it was not ready after ${timeoutMs / 1_000} s`);
+  });
+}
+
 /** Each thing exported once, whatever the number of names it has. */
 function offeredBy(module: unknown): readonly unknown[] {
   const { default: main, tool, tools } = module as { [name: string]: unknown };
   return [...new Set([main, tool, tools].flat().filter((one) => one !== undefined))];
-}
-
-async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`it was not ready after ${timeoutMs / 1_000} s`)),
-      timeoutMs,
-    );
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
