@@ -6,10 +6,11 @@ import {
   TextInputStyle,
 } from "discord.js";
 import type { Attachment, QuotedMessage } from "#domain/message";
+import { shortened } from "#domain/shortened";
 import type { Ledger } from "#ports/ledger";
 import { customIdOf } from "./control-ids.ts";
 import { attachmentsOf, forwardedIn, toQuotedMessage } from "./inbound.ts";
-import { escaped, shortened } from "./markdown.ts";
+import { escaped } from "./markdown.ts";
 
 const questionId = "question";
 const mostQuestion = 4_000;

@@ -7,8 +7,8 @@ import {
 } from "discord.js";
 import type { ReplyAction, ReplyView } from "#domain/reply-view";
 import type { FormRequest, PersonRequest } from "#domain/run-event";
+import { shortened } from "#domain/shortened";
 import { type Control, customIdOf } from "./control-ids.ts";
-import { shortened } from "./markdown.ts";
 
 /** A row under a message: up to five buttons, or one select. */
 export type Row = APIActionRowComponent<APIComponentInMessageActionRow>;

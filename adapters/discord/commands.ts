@@ -14,10 +14,10 @@ import {
 } from "discord.js";
 import type { CommandParameter, CommandSpec } from "#domain/command";
 import type { Json } from "#domain/json";
+import { shortened } from "#domain/shortened";
 import type { Ledger } from "#ports/ledger";
 import type { Log } from "#ports/log";
 import { failureOf, refusalOf } from "./failures.ts";
-import { shortened } from "./markdown.ts";
 import type { PacedApi } from "./paced-api.ts";
 
 /** The names people see. */

@@ -10,8 +10,8 @@ import type { Person, Place } from "#domain/conversation";
 import type { Json } from "#domain/json";
 import type { Attachment, EditedOrDeleted, IncomingMessage, QuotedMessage } from "#domain/message";
 import type { Role } from "#domain/settings";
+import { shortened } from "#domain/shortened";
 import { attachmentOf } from "./files.ts";
-import { shortened } from "./markdown.ts";
 import { readable } from "./mentions.ts";
 
 /** A thread's name may have 100 characters; lists of channels show about half of that. */

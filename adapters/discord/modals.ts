@@ -5,9 +5,9 @@ import {
   TextInputStyle,
 } from "discord.js";
 import type { AskedForm } from "#domain/run-event";
+import { shortened } from "#domain/shortened";
 import type { FormAnswers, FormField } from "#domain/tool";
 import { customIdOf } from "./control-ids.ts";
-import { shortened } from "./markdown.ts";
 
 /** Discord's limits of a modal (docs.discord.com/developers/components/reference). */
 const mostTitle = 45;

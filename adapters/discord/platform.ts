@@ -1,6 +1,7 @@
 import { type GuildPremiumTier, type RESTGetAPIGatewayBotResult, Routes } from "discord.js";
 import { BotError } from "#domain/errors";
 import type { Attachment } from "#domain/message";
+import { shortened } from "#domain/shortened";
 import type { Bot } from "#ports/bot";
 import type { Log } from "#ports/log";
 import type { Metrics } from "#ports/metrics";
@@ -18,7 +19,7 @@ import { FileLimits } from "./file-limits.ts";
 import { openAttachment } from "./files.ts";
 import { targetOf } from "./inbound.ts";
 import { type Listened, Listening, type ListeningOptions } from "./listening.ts";
-import { shortened, toDiscord } from "./markdown.ts";
+import { toDiscord } from "./markdown.ts";
 import { createPacedApi, type PacedApi } from "./paced-api.ts";
 import { Refusals } from "./refusals.ts";
 import { DiscordReply } from "./reply.ts";

@@ -7,8 +7,9 @@ import {
   TextInputStyle,
 } from "discord.js";
 import type { Panel, PanelField } from "#domain/command";
+import { shortened } from "#domain/shortened";
 import { customIdOf } from "./control-ids.ts";
-import { escaped, shortened } from "./markdown.ts";
+import { escaped } from "./markdown.ts";
 
 /** Discord's limits (docs.discord.com/developers/components/reference). */
 const mostTitle = 45;

@@ -1,8 +1,9 @@
-import { answeredWords } from "#domain/form-words";
 import type { ReplyView, StepView } from "#domain/reply-view";
+import { answeredWords, outcomeWords } from "#domain/request-words";
 import type { PersonRequest, Settlement, Source } from "#domain/run-event";
+import { shortened } from "#domain/shortened";
 import { actionRows, type Row, requestRows } from "./buttons.ts";
-import { codeBlock, escaped, link, shortened, small, toDiscord } from "./markdown.ts";
+import { codeBlock, escaped, link, small, toDiscord } from "./markdown.ts";
 
 const mostSources = 5;
 const mostSourceUrl = 200;
@@ -113,14 +114,6 @@ function noticeWords({ kind, text }: ReplyView["notices"][number]): string {
       return small(shown);
   }
 }
-
-const outcomeWords: { readonly [O in Settlement["outcome"]]: string } = {
-  approved: "Approved",
-  declined: "Declined",
-  answered: "Answered",
-  expired: "Expired",
-  withdrawn: "Withdrawn",
-};
 
 function settlementWords({ outcome, byName }: Settlement): string {
   const by = byName === undefined ? "" : ` by ${escaped(shortened(byName, 80))}`;

@@ -1,5 +1,6 @@
 import type { QuotedMessage } from "#domain/message";
-import { escaped, notificationOf, shortened, withoutPings } from "./markdown.ts";
+import { shortened } from "#domain/shortened";
+import { escaped, notificationOf, withoutPings } from "./markdown.ts";
 import { type Block, context, plain, section } from "./sections.ts";
 
 const mostQuestion = 3_000;

@@ -1,6 +1,7 @@
+import { shortened } from "#domain/shortened";
 import type { AnsweringChannel, Overview, RecentConversation } from "#ports/bot";
 import { targetOf } from "./inbound.ts";
-import { escaped, shortened } from "./markdown.ts";
+import { escaped } from "./markdown.ts";
 import { actionIds, type Block, context, plain, section } from "./sections.ts";
 
 const mostShown = 8;

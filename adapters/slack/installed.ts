@@ -1,6 +1,7 @@
 import { App, type Receiver, type ReceiverEvent } from "@slack/bolt";
 import { BotError } from "#domain/errors";
 import type { Attachment } from "#domain/message";
+import { shortened } from "#domain/shortened";
 import type { Bot } from "#ports/bot";
 import type { Ledger } from "#ports/ledger";
 import type { Log } from "#ports/log";
@@ -19,7 +20,7 @@ import { asReplyError, reasonOf, refusalOf } from "./failures.ts";
 import { openAttachment, shareFiles, Uploads, uploadBytes, uploadReasonOf } from "./files.ts";
 import { type SlackMessageEvent, targetOf, type Workspace } from "./inbound.ts";
 import { sayDirectly } from "./last-resort.ts";
-import { shortened, toMrkdwn } from "./markdown.ts";
+import { toMrkdwn } from "./markdown.ts";
 import { Names } from "./names.ts";
 import { Policy, type SlackPolicy } from "./policy.ts";
 import { SlackReply } from "./reply.ts";

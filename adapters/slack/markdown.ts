@@ -1,3 +1,5 @@
+import { shortened } from "#domain/shortened";
+
 /** The longest notification text: it is read aloud, and shown on lock screens. */
 const mostNotification = 150;
 const zeroWidth = "\u200b";
@@ -45,14 +47,6 @@ export function toMrkdwn(markdown: string): string {
     .split(/(```[\s\S]*?```|`[^`\n]*`)/)
     .map((piece, index) => (index % 2 === 1 ? escaped(piece) : spans(piece)))
     .join("");
-}
-
-/** The first `most` characters at a word's end, with an ellipsis when something was left out. */
-export function shortened(text: string, most: number): string {
-  if (text.length <= most) return text;
-  const cut = text.slice(0, most - 1).replace(/[\ud800-\udbff]$/, "");
-  const space = cut.lastIndexOf(" ");
-  return `${(space > most / 2 ? cut.slice(0, space) : cut).trimEnd()}…`;
 }
 
 function spans(text: string): string {

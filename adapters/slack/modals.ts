@@ -1,6 +1,6 @@
 import type { AskedForm } from "#domain/run-event";
+import { shortened } from "#domain/shortened";
 import type { FormAnswers } from "#domain/tool";
-import { shortened } from "./markdown.ts";
 import { plain } from "./sections.ts";
 
 const mostTitle = 24;

@@ -1,8 +1,9 @@
 import type { CommandAnswer } from "#domain/command";
-import { answeredWords } from "#domain/form-words";
 import type { ReplyAction, ReplyView, StepView } from "#domain/reply-view";
+import { answeredWords, outcomeWords } from "#domain/request-words";
 import type { FormRequest, PersonRequest, Settlement, Source } from "#domain/run-event";
-import { escaped, shortened, toMrkdwn } from "./markdown.ts";
+import { shortened } from "#domain/shortened";
+import { escaped, toMrkdwn } from "./markdown.ts";
 
 /** A block as Slack takes it; the SDK's types do not know all of them. */
 export type Block = { readonly type: string; readonly [name: string]: unknown };
@@ -131,14 +132,6 @@ function noticeBlock({ kind, text }: ReplyView["notices"][number]): Block {
       return context(words);
   }
 }
-
-const outcomeWords: { readonly [O in Settlement["outcome"]]: string } = {
-  approved: "Approved",
-  declined: "Declined",
-  answered: "Answered",
-  expired: "Expired",
-  withdrawn: "Withdrawn",
-};
 
 function settlementBlock({ outcome, byName }: Settlement): Block {
   const by = byName === undefined ? "" : ` by ${escaped(shortened(byName, 80))}`;

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Choice, Panel, PanelField } from "#domain/command";
-import { escaped, shortened } from "./markdown.ts";
+import { shortened } from "#domain/shortened";
+import { escaped } from "./markdown.ts";
 import { type Block, context, plain, section } from "./sections.ts";
 
 /** Documented limits of `plain_text_input` and of selects (docs.slack.dev/reference/block-kit). */

@@ -1,5 +1,5 @@
 import type { App } from "@slack/bolt";
-import { shortened } from "./markdown.ts";
+import { shortened } from "#domain/shortened";
 import {
   type ControlParts,
   earAt,

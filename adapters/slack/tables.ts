@@ -1,6 +1,6 @@
 import type { ReplyFile } from "#domain/run-event";
+import { shortened } from "#domain/shortened";
 import { type FoundTable, tablesIn } from "#domain/tables-in";
-import { shortened } from "./markdown.ts";
 import type { Block } from "./sections.ts";
 
 /** Slack's limits for a table (docs.slack.dev/reference/block-kit/blocks/data-table-block). */

@@ -1,8 +1,8 @@
+import { shortened } from "#domain/shortened";
 import type { Ledger } from "#ports/ledger";
 import type { Log } from "#ports/log";
 import type { Courtesies } from "./courtesies.ts";
 import { eventIdOf, type SlackTarget } from "./inbound.ts";
-import { shortened } from "./markdown.ts";
 
 /** Longer titles are cut off in Slack's list of conversations. */
 const mostTitle = 60;

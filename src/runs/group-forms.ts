@@ -1,4 +1,4 @@
-import { listOfNames } from "#domain/form-words";
+import { listOfNames } from "#domain/request-words";
 import type { FormRequest, Settlement } from "#domain/run-event";
 import type { PersonAnswers } from "#domain/tool";
 import type { PendingCall } from "./checkpoint.ts";

@@ -1,12 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  codeBlock,
-  escaped,
-  link,
-  shortened,
-  toDiscord,
-} from "../../../adapters/discord/markdown.ts";
+import { codeBlock, escaped, link, toDiscord } from "../../../adapters/discord/markdown.ts";
 import { Plan } from "../../../adapters/discord/plan.ts";
 
 /** An answer as the messages of a reply show it. */
@@ -168,10 +162,5 @@ describe("words of others inside of ours", () => {
     expect(codeBlock("a ``` b")).toBe("```\na ``\u200b` b\n```");
     expect(link("words", "javascript:alert(1)")).toBe("words");
     expect(link("words", "https://a.example/b")).toBe("[words](<https://a.example/b>)");
-  });
-
-  test("are shortened at a word's end", () => {
-    expect(shortened("one two three", 8)).toBe("one two…");
-    expect(shortened("short", 8)).toBe("short");
   });
 });

@@ -1,6 +1,15 @@
-import type { FormRequest } from "#domain/run-event";
+import type { FormRequest, Settlement } from "#domain/run-event";
 
 const namedPeople = 5;
+
+/** How a request ended, in a word. */
+export const outcomeWords: { readonly [O in Settlement["outcome"]]: string } = {
+  approved: "Approved",
+  declined: "Declined",
+  answered: "Answered",
+  expired: "Expired",
+  withdrawn: "Withdrawn",
+};
 
 /** Who may answer a form to everyone and who has; undefined for a form to one person. */
 export function answeredWords({ form, answered = [] }: FormRequest): string | undefined {
