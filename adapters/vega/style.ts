@@ -1,3 +1,4 @@
+import { colours, ink } from "#domain/chart";
 import type { ChartSpec } from "#domain/chart-spec";
 import { isObject, type Json } from "#domain/json";
 
@@ -9,18 +10,6 @@ export const fontFiles = [
   "DejaVuSans-Oblique.ttf",
 ] as const;
 
-const ink = "#1f2430";
-/** Told apart with every common kind of colour blindness (after Okabe and Ito). */
-const colours = [
-  "#0072b2",
-  "#e69f00",
-  "#009e73",
-  "#d55e00",
-  "#cc79a7",
-  "#56b4e9",
-  "#7f6a00",
-  "#555b66",
-];
 const size = { width: 560, height: 320 } as const;
 
 const look = {

@@ -88,11 +88,12 @@ export function describeChart(chart: Chart): string {
 const width = 720;
 const height = 420;
 const area = { left: 76, right: 696, top: 56, bottom: 352 } as const;
-const ink = "#1f2430";
+/** The colour of a chart's words and axes. */
+export const ink = "#1f2430";
 const faint = "#d9dce3";
 
-/** Told apart with every common kind of colour blindness (after Okabe and Ito). */
-const colours = [
+/** The colours of series in their order, told apart with every common kind of colour blindness (after Okabe and Ito). */
+export const colours = [
   "#0072b2",
   "#e69f00",
   "#009e73",
