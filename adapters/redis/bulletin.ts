@@ -10,6 +10,9 @@ export type Notice =
   | { readonly type: "stop"; readonly conversationKey: string }
   | { readonly type: "amended"; readonly conversationKey: string; readonly item: InboxItem };
 
+/** What a script tells the processes: the channel, and the words. */
+export type News = readonly [channel: string, text: string];
+
 /** What every process of the bot listens to. */
 export function channelOf({ channels }: RedisDatabase): string {
   return `${channels}told`;
@@ -53,10 +56,17 @@ export class Bulletin {
 
   /** Never fails: nobody may be there to hear it. */
   tell(notice: Notice): void {
-    const { type } = notice;
-    const channel = type === "changed" ? changesOf(this.#database) : channelOf(this.#database);
-    const text = JSON.stringify({ from: this.#self, notice });
-    this.#database.send(["PUBLISH", channel, text]).catch(() => undefined);
+    this.#database.send(["PUBLISH", ...this.#newsOf(notice)]).catch(() => undefined);
+  }
+
+  /** That a line changed, for the step that changes it to tell. */
+  changed(conversationKey: string): News {
+    return this.#newsOf({ type: "changed", conversationKey });
+  }
+
+  #newsOf(notice: Notice): News {
+    const channels = notice.type === "changed" ? changesOf : channelOf;
+    return [channels(this.#database), JSON.stringify({ from: this.#self, notice })];
   }
 
   #subscribe(channel: string): Promise<void> {

@@ -11,6 +11,7 @@ import {
   type QueueState,
   type Selection,
 } from "#ports/run-queue";
+import type { News } from "./bulletin.ts";
 import type { RedisDatabase } from "./database.ts";
 import { toScript } from "./ledger.ts";
 import { toList, toText, toTexts } from "./replies.ts";
@@ -86,20 +87,20 @@ export interface Settled {
 export class Inbox {
   readonly #database: RedisDatabase;
   readonly #locks: string;
-  readonly #self: string;
+  readonly #news: (conversationKey: string) => News;
 
-  /** `locks`: what the names of BullMQ's locks begin with. `self` tells this process from the others. */
-  constructor(database: RedisDatabase, locks: string, self: string) {
+  /** `locks`: what the names of BullMQ's locks begin with. `news`: what is told of a line that changed. */
+  constructor(database: RedisDatabase, locks: string, news: (conversationKey: string) => News) {
     this.#database = database;
     this.#locks = locks;
-    this.#self = self;
+    this.#news = news;
   }
 
   async accept(
     message: NewMessage,
   ): Promise<{ readonly result: AcceptResult; readonly isWakeNeeded: boolean }> {
     const [status, position, wakes] = await this.#run("accept", [
-      this.#self,
+      ...this.#news(message.conversationKey),
       message.eventId,
       message.conversationKey,
       message.personKey,
@@ -118,7 +119,7 @@ export class Inbox {
     control: NewControl,
   ): Promise<{ readonly result: "accepted" | "duplicate"; readonly isWakeNeeded: boolean }> {
     const [result, wakes] = await this.#run("control", [
-      this.#self,
+      ...this.#news(control.conversationKey),
       control.eventId,
       control.conversationKey,
       JSON.stringify(control.payload),
@@ -174,7 +175,7 @@ export class Inbox {
     readonly select: (waiting: readonly InboxItem[]) => Selection;
   }): Promise<BegunRun | undefined> {
     const { conversationKey, owner, jobId, select } = options;
-    const job = [this.#self, conversationKey, owner, jobId, this.#locks];
+    const job = [...this.#news(conversationKey), conversationKey, owner, jobId, this.#locks];
     const begin = async (chosen: string) => toBeginning(await this.#run("begin", [...job, chosen]));
     const first = await begin("");
     const beginning =
@@ -278,7 +279,8 @@ export class Inbox {
     { conversationKey, epoch }: Holder,
     args: readonly (string | number)[],
   ): Promise<Settled> {
-    const reply = await this.#run(operation, [this.#self, conversationKey, epoch, ...args]);
+    const all = [...this.#news(conversationKey), conversationKey, epoch, ...args];
+    const reply = await this.#run(operation, all);
     const [more, released, dueInMs] = reply;
     if (more === "lost") throw new LeaseLost(conversationKey);
     return {

@@ -88,8 +88,8 @@ class SharedRunQueue implements RedisRunQueue {
     this.#database = database;
     this.#log = log;
     this.#wakeUps = new WakeUps(database, leaseTimes, log);
-    this.#inbox = new Inbox(database, this.#wakeUps.locks, this.#self);
     this.#bulletin = new Bulletin(database, this.#self);
+    this.#inbox = new Inbox(database, this.#wakeUps.locks, (key) => this.#bulletin.changed(key));
     this.#sweepMs = options.sweepMs ?? 1_000;
     this.#crashBackoffMs = options.crashBackoffMs ?? 500;
     this.#now = options.now ?? thisMoment;

@@ -7,6 +7,8 @@
 --                         takenOver (when it last was, from somebody who had not ended),
 --                         lapsed (the epoch whose lease once had lapsed, and is held again)
 -- due                    conversations by when somebody has to look at them at the latest
+--
+-- What changes a line tells the `news` of it on a channel, to those who show it.
 
 -- A conversation nobody has begun by then has lost its wake-up.
 local wakeGraceMs = 5000
@@ -23,12 +25,6 @@ end
 local function itemKey(event) return prefix .. 'item:' .. event end
 local function lineKey(state, conversation) return prefix .. 'line:' .. state .. ':' .. conversation end
 local function runKey(conversation) return prefix .. 'run:' .. conversation end
-
--- For those who show the line; `teller` is the process that changes it, and knows.
-local function tell(teller, conversation)
-  redis.call('PUBLISH', prefix .. 'changed', cjson.encode({
-    from = teller, notice = { type = 'changed', conversationKey = conversation } }))
-end
 
 local function lookAt(conversation, atMs)
   redis.call('ZADD', prefix .. 'due', whole(atMs), conversation)
@@ -106,7 +102,7 @@ local function isTooFast(person, limit, now)
   return redis.call('ZCARD', pace) >= tonumber(limit)
 end
 
-function operations.accept(teller, event, conversation, person, payload, detail, waitingLimit, paceLimit)
+function operations.accept(channel, news, event, conversation, person, payload, detail, waitingLimit, paceLimit)
   local now = nowMs()
   if redis.call('HEXISTS', prefix .. 'seen', event) == 1 then
     local known = redis.call('HMGET', itemKey(event), 'state', 'detail')
@@ -123,21 +119,21 @@ function operations.accept(teller, event, conversation, person, payload, detail,
   redis.call('PEXPIRE', prefix .. 'pace:' .. person, paceMs)
   enqueue({ event = event, conversation = conversation, kind = 'message', state = 'waiting',
     person = person, payload = payload, detail = detail }, now)
-  tell(teller, conversation)
+  redis.call('PUBLISH', channel, news)
   -- Whoever ends the run at hand sees what has come meanwhile.
   if hasRun(conversation) then return { 'accepted', before + 1, 0 } end
   lookAt(conversation, now + wakeGraceMs)
   return { 'accepted', before, 1 }
 end
 
-function operations.control(teller, event, conversation, payload, to)
+function operations.control(channel, news, event, conversation, payload, to)
   local now = nowMs()
   if not remember(event, conversation, now) then return { 'duplicate', 0 } end
   local state = redis.call('HGET', runKey(conversation), 'state')
   if to == 'run' and not state then return { 'accepted', 0 } end
   enqueue({ event = event, conversation = conversation, kind = 'control', person = '',
     state = to == 'run' and 'pending' or 'next', payload = payload, detail = 0 }, now)
-  tell(teller, conversation)
+  redis.call('PUBLISH', channel, news)
   local wakes = not state or (to == 'run' and state == 'parked')
   if not wakes then return { 'accepted', 0 } end
   lookAt(conversation, now + wakeGraceMs)
@@ -232,7 +228,7 @@ local function isHeldBack(conversation)
   return redis.call('HGET', runKey(suspect), 'state') == 'running'
 end
 
-local function beginAgain(teller, conversation, run, owner, job, locks, now)
+local function beginAgain(channel, news, conversation, run, owner, job, locks, now)
   if run.job ~= job and isAtWork(run, locks) then
     lookAt(conversation, now + wakeGraceMs)
     return { 'nothing', '' }
@@ -270,7 +266,7 @@ local function beginAgain(teller, conversation, run, owner, job, locks, now)
     move(event, conversation, 'pending', 'given')
   end
   lookAt(conversation, now + watchMs)
-  tell(teller, conversation)
+  redis.call('PUBLISH', channel, news)
   return { 'begun', epoch, attempts + 1, run.stop == '0' and 0 or 1, run.checkpoint or false,
     run.journal or false, itemsOf(inLine('taken', conversation)), controls, lostAt(), run.takenOver or false }
 end
@@ -301,10 +297,10 @@ local function takeNext(conversation, chosen)
 end
 
 -- Gives the conversation's next lease. 'choose' asks for the policy's choice among what waits.
-function operations.begin(teller, conversation, owner, job, locks, chosen)
+function operations.begin(channel, news, conversation, owner, job, locks, chosen)
   local now = nowMs()
   local run = hash(runKey(conversation))
-  if run then return beginAgain(teller, conversation, run, owner, job, locks, now) end
+  if run then return beginAgain(channel, news, conversation, run, owner, job, locks, now) end
   local taken, waiting = takeNext(conversation, chosen)
   if not taken then return { 'choose', itemsOf(waiting) } end
   if #taken == 0 then
@@ -316,7 +312,7 @@ function operations.begin(teller, conversation, owner, job, locks, chosen)
     'attempts', 1, 'stop', 0)
   redis.call('SADD', prefix .. 'running', conversation)
   lookAt(conversation, now + watchMs)
-  tell(teller, conversation)
+  redis.call('PUBLISH', channel, news)
   return { 'begun', epoch, 1, 0, false, false, itemsOf(inLine('taken', conversation)), {}, lostAt() }
 end
 
@@ -373,7 +369,7 @@ local function release(conversation, now)
 end
 
 -- An attempt that ended without a word is counted, and what it was given comes again.
-function operations.pause(teller, conversation, epoch, state, dueMs, afterMs, checkpoint, ending)
+function operations.pause(channel, news, conversation, epoch, state, dueMs, afterMs, checkpoint, ending)
   if not held(conversation, epoch) then return { 'lost' } end
   local now = nowMs()
   local due = afterMs == '' and tonumber(dueMs) or now + tonumber(afterMs)
@@ -386,7 +382,7 @@ function operations.pause(teller, conversation, epoch, state, dueMs, afterMs, ch
   local isWoken = redis.call('HGET', run, 'stop') == '1'
     or (state == 'parked' and redis.call('ZCARD', lineKey('pending', conversation)) > 0)
   lookAt(conversation, isWoken and now + wakeGraceMs or due)
-  tell(teller, conversation)
+  redis.call('PUBLISH', channel, news)
   return { isWoken and 1 or 0, release(conversation, now), whole(due - now) }
 end
 
@@ -410,7 +406,7 @@ local function forgetAside(event)
 end
 
 -- Ends the run at hand. A code sets what it took aside; 'forget' deletes what was set aside before.
-function operations.finish(teller, conversation, epoch, change, code, forget)
+function operations.finish(channel, news, conversation, epoch, change, code, forget)
   if not held(conversation, epoch) then return { 'lost' } end
   local now = nowMs()
   if forget == '1' then
@@ -424,7 +420,7 @@ function operations.finish(teller, conversation, epoch, change, code, forget)
   local hasMore = redis.call('EXISTS', lineKey('next', conversation), lineKey('waiting', conversation)) > 0
   if hasMore then lookAt(conversation, now + wakeGraceMs)
   else redis.call('ZREM', prefix .. 'due', conversation) end
-  tell(teller, conversation)
+  redis.call('PUBLISH', channel, news)
   return { hasMore and 1 or 0, release(conversation, now), '' }
 end
 

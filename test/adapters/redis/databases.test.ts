@@ -3,6 +3,7 @@ import type { Json } from "#domain/json";
 import { Bulletin, type Notice } from "../../../adapters/redis/bulletin.ts";
 import { openRedis } from "../../../adapters/redis/database.ts";
 import { openRedisProcesses } from "../../../adapters/redis/processes.ts";
+import { openRedisRunQueue } from "../../../adapters/redis/run-queue.ts";
 import { openRedisData } from "../../../adapters/redis/shared-data.ts";
 import { hasRedis, RedisServer } from "./server.ts";
 
@@ -37,6 +38,28 @@ describe.skipIf(!hasRedis)("bots in two databases of one Redis", () => {
     return { told, tell };
   }
 
+  /** A queue of the bot in a database, at which the lines are shown. */
+  async function openQueue(number: number) {
+    const database = await openRedis({ url: `${server.url}/${number}` });
+    const queue = await openRedisRunQueue({ database });
+    const changed: string[] = [];
+    queue.onChange((conversationKey) => changed.push(conversationKey));
+    onTestFinished(async () => {
+      await queue.close();
+      database.close();
+    });
+    const accept = (conversationKey: string) =>
+      queue.accept({
+        eventId: conversationKey,
+        conversationKey,
+        personKey: "ada",
+        payload: null,
+        detail: 0,
+        bounds: { waitingPerConversation: 10, perPersonPerMinute: 10 },
+      });
+    return { changed, accept };
+  }
+
   test("hear nothing of each other, not even a stop of a conversation that both have", async () => {
     const [ours, another, theirs] = await Promise.all([open(0), open(0), open(1)]);
     await expect
@@ -52,6 +75,24 @@ describe.skipIf(!hasRedis)("bots in two databases of one Redis", () => {
       .toEqual(expect.arrayContaining(["last", { type: "stop", conversationKey: "last" }]));
     expect(JSON.stringify(ours.told)).not.toContain("theirs");
     expect(theirs.told).toEqual([]);
+  });
+
+  test("hear of each other's lines as little, and those of one database do", async () => {
+    const [ours, another, theirs] = await Promise.all([4, 4, 5].map(openQueue));
+    let first = 0;
+    // It hears once it has subscribed.
+    await expect
+      .poll(async () => {
+        first += 1;
+        await another?.accept(`first ${first}`);
+        return ours?.changed.length;
+      }, patient)
+      .toBeGreaterThan(0);
+    await theirs?.accept("theirs");
+    await another?.accept("last");
+    await expect.poll(() => ours?.changed, patient).toContain("last");
+    expect(ours?.changed).not.toContain("theirs");
+    expect(theirs?.changed).toEqual(["theirs"]);
   });
 
   test("do not keep each other from being moved", async () => {

@@ -60,7 +60,7 @@ describe("a lease that asks whether it is the owner", () => {
   function leaseOf(leaseMs: number): RedisLease {
     const now = () => clock;
     return new RedisLease({
-      inbox: new Inbox(database, "{bot}:wake:", "here"),
+      inbox: new Inbox(database, "{bot}:wake:", () => ["told", "news"]),
       lock: { key: "{bot}:wake:1:lock", token: "mine", ms: leaseMs },
       proof: new Proof({ database, leaseMs, now }),
       conversationKey: "talk",
@@ -281,7 +281,7 @@ describe.skipIf(!hasRedis)("a lease in Redis", () => {
       detail: 0,
       bounds: { waitingPerConversation: 10, perPersonPerMinute: 10 },
     });
-    const inbox = new Inbox(database, `${database.prefix}wake:`, "here");
+    const inbox = new Inbox(database, `${database.prefix}wake:`, () => ["told", "news"]);
     const lock = { key: `${database.prefix}wake:1:lock`, token: "mine", ms: 60_000 };
     const select = () => ({ take: ["e1"], drop: [] });
     const run = await inbox.begin({ conversationKey: "talk", owner: "me", jobId: "1", select });
