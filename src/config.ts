@@ -1,6 +1,6 @@
-import { accessSync, constants, mkdirSync, readFileSync, statSync } from "node:fs";
+import { accessSync, constants, mkdirSync, statSync } from "node:fs";
 import { resolve } from "node:path";
-import { parseEnv } from "node:util";
+import { toolSecretPrefix } from "./env-file.ts";
 import { type Environment, type OwnPrices, type Variable, variables } from "./environment.ts";
 import { type SlackConfig, slackProblems, toSlack } from "./slack-config.ts";
 import { mask } from "./variable.ts";
@@ -157,6 +157,8 @@ export interface FolderProbe {
   readonly data: (path: string) => string | undefined;
   /** Has to be there, and readable. */
   readonly tools: (path: string) => string | undefined;
+  /** A file; has to be there, and readable. */
+  readonly file: (path: string) => string | undefined;
 }
 
 /**
@@ -210,26 +212,16 @@ export const systemFolders: FolderProbe = {
       return `is a folder that cannot be read (${codeOf(error)})`;
     }
   },
+  file(path) {
+    try {
+      if (!statSync(path).isFile()) return "is no file";
+      accessSync(path, constants.R_OK);
+      return undefined;
+    } catch (error) {
+      return `is a file that cannot be read (${codeOf(error)})`;
+    }
+  },
 };
-
-/** The variables of the process over those of a `.env` file in the folder, if there is one. */
-export function readEnvironment(
-  folder: string,
-  processEnv: { readonly [name: string]: string | undefined },
-): {
-  readonly env: { readonly [name: string]: string | undefined };
-  /** Names in the file that are no settings: typing errors, most likely. */
-  readonly unknown: readonly string[];
-} {
-  const fromFile = readEnvFile(resolve(folder, ".env"));
-  const unknown = Object.keys(fromFile).filter(
-    (name) => !(name in variables) && !name.startsWith(toolSecretPrefix),
-  );
-  return { env: { ...fromFile, ...processEnv }, unknown };
-}
-
-/** Variables that files with tools may name: no setting of ours, whatever they are called. */
-const toolSecretPrefix = "TOOL_SECRET_";
 
 function toolSecretsOf(env: {
   readonly [name: string]: string | undefined;
@@ -239,15 +231,6 @@ function toolSecretsOf(env: {
       name.startsWith(toolSecretPrefix) && value?.trim() ? [[name, value.trim()] as const] : [],
     ),
   );
-}
-
-function readEnvFile(path: string): { readonly [name: string]: string | undefined } {
-  try {
-    return parseEnv(readFileSync(path, "utf8"));
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return {};
-    throw error;
-  }
 }
 
 /** What an admin reads after "Bobbin: " when it does not start: every problem with its fix. */
@@ -324,7 +307,11 @@ function folderProblems(
     const fix = "Set it to a folder with tools, or leave it out.";
     look("TOOLS_DIR", TOOLS_DIR, folders.tools(resolve(TOOLS_DIR)), fix);
   }
-  const { CODE_INTERPRETER, PYODIDE_PACKAGES } = environment;
+  const { MCP_SERVERS, CODE_INTERPRETER, PYODIDE_PACKAGES } = environment;
+  if (MCP_SERVERS !== undefined) {
+    const fix = "Set it to a .yaml file that names tool servers, or leave it out.";
+    look("MCP_SERVERS", MCP_SERVERS, folders.file(resolve(MCP_SERVERS)), fix);
+  }
   if (CODE_INTERPRETER === "local" && PYODIDE_PACKAGES !== undefined) {
     const fix = "Set it to a folder with Pyodide's packages, or leave it out.";
     look("PYODIDE_PACKAGES", PYODIDE_PACKAGES, folders.tools(resolve(PYODIDE_PACKAGES)), fix);

@@ -10,14 +10,8 @@ import { createAssistantLibrary } from "../adapters/yaml/assistant-library.ts";
 import { adminCommands, isAdminCommand, runAdminCommand } from "./admin.ts";
 import { assembleBobbin } from "./assemble.ts";
 import { banner } from "./banner.ts";
-import {
-  type Config,
-  dataPlaceOf,
-  explainProblems,
-  readConfig,
-  readEnvironment,
-  systemFolders,
-} from "./config.ts";
+import { type Config, dataPlaceOf, explainProblems, readConfig, systemFolders } from "./config.ts";
+import { readEnvironment } from "./env-file.ts";
 import { everyDay } from "./every-day.ts";
 import { nextSignal } from "./next-signal.ts";
 import type { Log } from "./ports/log.ts";
@@ -54,10 +48,8 @@ try {
 }
 
 async function main([command, ...args]: readonly string[]): Promise<void> {
-  const { env, unknown } = readEnvironment(process.cwd(), process.env);
-  for (const name of unknown) {
-    process.stderr.write(`Bobbin: ${name} in .env is no setting of Bobbin; it is not used.\n`);
-  }
+  const { env, unused } = readEnvironment(process.cwd(), process.env);
+  for (const words of unused) process.stderr.write(`Bobbin: ${words}\n`);
   if (command === undefined) return serve(env);
   if (!isAdminCommand(command)) {
     throw new Error(`there is no "${command}"; there are ${adminCommands.join(", ")}`);

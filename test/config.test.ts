@@ -7,9 +7,9 @@ import {
   dataPlaceOf,
   explainProblems,
   readConfig,
-  readEnvironment,
   systemFolders,
 } from "../src/config.ts";
+import { readEnvironment } from "../src/env-file.ts";
 
 type Env = { readonly [name: string]: string };
 
@@ -192,6 +192,17 @@ describe("folders", () => {
     });
   });
 
+  test("a file that names tool servers has to be there", () => {
+    const mcp = (path: string) =>
+      readConfig({ DATA_DIR: folder, MCP_SERVERS: path }, systemFolders);
+    expect(mcp(join(folder, "nowhere.yaml"))).toMatchObject({
+      problems: [{ variable: "MCP_SERVERS", problem: expect.stringContaining("ENOENT") }],
+    });
+    expect(mcp(folder)).toMatchObject({ problems: [{ problem: "is no file" }] });
+    writeFileSync(join(folder, "servers.yaml"), "servers: {}");
+    expect(mcp(join(folder, "servers.yaml"))).toMatchObject({ ok: true });
+  });
+
   test("the folder of Python's packages counts only where Python is run", () => {
     const env = { DATA_DIR: folder, PYODIDE_PACKAGES: join(folder, "nowhere") };
     expect(readConfig(env, systemFolders)).toMatchObject({
@@ -308,17 +319,42 @@ describe("readEnvironment", () => {
     const folder = mkdtempSync(join(tmpdir(), "bobbin-env-"));
     try {
       writeFileSync(join(folder, ".env"), 'PORT=4000\nLOG_LEVEL="warn"\nOPENAI_APIKEY=sk-x\n');
-      const { env, unknown } = readEnvironment(folder, { PORT: "5000" });
+      const { env, unused } = readEnvironment(folder, { PORT: "5000" });
       expect(env).toMatchObject({ PORT: "5000", LOG_LEVEL: "warn" });
-      expect(unknown).toEqual(["OPENAI_APIKEY"]);
+      expect(unused).toEqual([
+        "OPENAI_APIKEY in .env is no setting of Bobbin; it is not used. Did you mean OPENAI_API_KEY?",
+      ]);
     } finally {
       rmSync(folder, { recursive: true });
     }
   });
 
+  test("names the lines that are none, without what stands in them", () => {
+    const folder = mkdtempSync(join(tmpdir(), "bobbin-env-"));
+    const lines = [
+      "# PORT: 1",
+      "OPENAI_API_KEY: sk-secret",
+      "",
+      "export LOG_LEVEL=warn",
+      'TOOL_SECRET_PEM="-----BEGIN-----',
+      "abc",
+      '-----END-----"',
+      "PORT 4000",
+      "OPENAI_MODEL=it's",
+      "  lost",
+    ];
+    writeFileSync(join(folder, ".env"), lines.join("\r\n"));
+    const { env, unused } = readEnvironment(folder, {});
+    rmSync(folder, { recursive: true });
+    expect(Object.keys(env).sort()).toEqual(["LOG_LEVEL", "OPENAI_MODEL", "TOOL_SECRET_PEM"]);
+    expect(unused).toEqual(
+      [2, 8, 10].map((line) => `line ${line} of .env is not NAME=value; it is not used.`),
+    );
+  });
+
   test("does without the file", () => {
     const folder = mkdtempSync(join(tmpdir(), "bobbin-env-"));
-    expect(readEnvironment(folder, { A: "1" })).toEqual({ env: { A: "1" }, unknown: [] });
+    expect(readEnvironment(folder, { A: "1" })).toEqual({ env: { A: "1" }, unused: [] });
     rmSync(folder, { recursive: true });
   });
 });

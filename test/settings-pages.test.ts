@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { commandSpecs } from "../src/commands.ts";
-import { readConfig, readEnvironment } from "../src/config.ts";
+import { readConfig } from "../src/config.ts";
+import { readEnvironment } from "../src/env-file.ts";
 import { renderEnvExample, renderSettingsTable, variables } from "../src/environment.ts";
 
 // `npm test -- -u test/settings-pages.test.ts` writes these files anew.
@@ -21,9 +22,9 @@ describe(".env.example", () => {
     const folder = mkdtempSync(join(tmpdir(), "bobbin-env-"));
     const example = readFileSync(examplePath, "utf8").replaceAll(/^#(?=[A-Z_]+=)/gm, "");
     writeFileSync(join(folder, ".env"), example);
-    const { env, unknown } = readEnvironment(folder, {});
+    const { env, unused } = readEnvironment(folder, {});
     rmSync(folder, { recursive: true });
-    expect(unknown).toEqual([]);
+    expect(unused).toEqual([]);
     expect(Object.keys(env).sort()).toEqual(Object.keys(variables).sort());
     expect(readConfig(env)).toMatchObject({ ok: true });
   });
