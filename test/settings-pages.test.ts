@@ -7,7 +7,7 @@ import { readConfig } from "../src/config.ts";
 import { readEnvironment } from "../src/env-file.ts";
 import { renderEnvExample, renderSettingsTable, variables } from "../src/environment.ts";
 
-// `npm test -- -u test/settings-pages.test.ts` writes these files anew.
+// `npm test -- test/settings-pages.test.ts -u` writes these files anew.
 const examplePath = join(import.meta.dirname, "../.env.example");
 const readmePath = join(import.meta.dirname, "../README.md");
 
@@ -48,8 +48,9 @@ function fill(page: string, name: string, text: string): string {
 
 function commands(): string {
   const lines = ["| command | what it does | for whom |", "| --- | --- | --- |"];
-  for (const { usage, summary, role } of commandSpecs) {
-    const who = { person: "everybody", manager: "managers of the channel", admin: "admins" }[role];
+  const people = { person: "everybody", manager: "managers of the channel", admin: "admins" };
+  for (const { usage, summary, role, changedBy } of commandSpecs) {
+    const who = people[role].concat(changedBy ? `; ${people[changedBy]} change it` : "");
     lines.push(
       `| \`${usage.replaceAll("|", "\\|")}\` | ${summary.replaceAll("|", "\\|")} | ${who} |`,
     );
