@@ -415,6 +415,11 @@ describe("a channel's settings", () => {
   test("a direct message has one scope", async () => {
     const { as } = await createWorld();
     expect((await as(ada, "person", "scope channel", { place: direct })).ok).toBe(false);
+    for (const command of ["scope", "status", "settings"]) {
+      const { text } = await as(ada, "person", command, { place: direct });
+      expect(text).toContain("a direct message is always one");
+      expect(text).not.toContain("each thread");
+    }
   });
 
   test("the cap is set, shown and taken away", async () => {

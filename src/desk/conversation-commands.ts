@@ -4,7 +4,7 @@ import type { AboutConversation, Command } from "./command.ts";
 import { code } from "./command-text.ts";
 import { type CommandRequest, conversationFor, type Desk, mayNotWords } from "./desk.ts";
 import { mayAct } from "./roles.ts";
-import { policyWords, scopeWords } from "./settings-commands.ts";
+import { policyWords, spanWords } from "./settings-commands.ts";
 import { runUsageWords } from "./usage-words.ts";
 import { bold, choice, count, done, refused, typed } from "./words.ts";
 
@@ -25,7 +25,7 @@ export async function status(
   const model = settings.model ?? catalogue.modelOf(answering);
   const lines = [
     `${bold(answering.name)} (version ${answering.version}) answers here with ${code(model)}.`,
-    `- Conversations: ${scopeWords[settings.scope]}`,
+    `- Conversations: ${spanWords(request)}`,
     `- What waits: ${policyWords[settings.policy]}`,
   ];
   if ("conversationKey" in found) {

@@ -32,11 +32,16 @@ export const policyWords: { readonly [policy in QueuePolicy]: string } = {
 };
 
 /** What each scope means. */
-export const scopeWords: { readonly [scope in Scope]: string } = {
+const scopeWords: { readonly [scope in Scope]: string } = {
   thread: "each thread is one (`thread`)",
   person: "one with each person (`person`)",
   channel: "the whole channel is one (`channel`)",
 };
+
+/** How much of the place a command was given in is one conversation. */
+export function spanWords({ place, settings }: CommandRequest): string {
+  return place.isDirect ? "a direct message is always one" : scopeWords[settings.scope];
+}
 
 /** `context`: what the assistant always knows about somebody, or about the channel. */
 export async function context(
@@ -80,7 +85,7 @@ export async function scope(
 ): Promise<CommandAnswer> {
   const { settings, place, person } = request;
   const wanted = command.scope;
-  if (wanted === null) return done(`Conversations here: ${scopeWords[settings.scope]}.`);
+  if (wanted === null) return done(`Conversations here: ${spanWords(request)}.`);
   if (place.isDirect) return refused("A direct message is always one conversation.");
   const after = await desk.options.catalogue.changeChannel(
     place.channelKey,
@@ -196,7 +201,7 @@ async function showSettings(desk: Desk, request: CommandRequest): Promise<Comman
     `- Assistant: ${bold(answering.name)} (${typed("use")})`,
     `- Model: ${code(here.model ?? catalogue.modelOf(answering))}${here.model ? ", for this channel" : ""} (${typed("model")})`,
     `- Instructions: ${here.instructions ? "this channel's own" : `${answering.name}'s`} (${typed("instructions")})`,
-    `- Conversations: ${scopeWords[here.scope]} (${typed("scope")})`,
+    `- Conversations: ${spanWords(request)} (${typed("scope")})`,
     `- What waits: ${policyWords[here.policy]} (${typed("queue")})`,
     `- Known about this channel: ${here.context ? "yes" : "nothing"}; about you: ${own.context ? "yes" : "nothing"} (${typed("context")})`,
     `- Cap: ${cap === undefined ? "none" : `${capDollars(cap)} a month`} (${typed("settings cap")})`,
