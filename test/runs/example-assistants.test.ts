@@ -2,17 +2,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { IncomingMessage } from "#domain/message";
 import type { ModelTurn } from "#ports/model-backend";
-import { createDuckdbEngine } from "../../adapters/duckdb/engine.ts";
-import { lookUpInSqlite } from "../../adapters/sqlite/table-lookup.ts";
-import { readDeclaredTools } from "../../adapters/tool-files/declared-tools.ts";
-import { createVegaPainter } from "../../adapters/vega/painter.ts";
 import { createAssistantLibrary } from "../../adapters/yaml/assistant-library.ts";
-import { builtInTools } from "../../src/tools/built-in.ts";
-import { createDrawChart } from "../../src/tools/draw-chart.ts";
-import { fileSearch } from "../../src/tools/file-search.ts";
-import { handOverTool } from "../../src/tools/hand-over.ts";
-import { loadTools } from "../../src/tools/load-tools.ts";
-import { createQueryData } from "../../src/tools/query-data.ts";
+import { allTools } from "../fakes/all-tools.ts";
 import { decodePng } from "../fakes/png.ts";
 import { ScriptedBackend, type ScriptStep } from "../fakes/scripted-backend.ts";
 import { ada, grace, placeOf, TestWorld } from "../fakes/test-world.ts";
@@ -24,27 +15,8 @@ beforeEach(() => {
 afterEach(() => world.end());
 
 const patience = { timeout: 20_000 };
+const examples = join(import.meta.dirname, "../../examples/tools");
 const library = createAssistantLibrary({ folder: undefined, maxFileBytes: 1_000_000 });
-
-/** Every tool an installation with the examples' tables and a channel for hand-overs has. */
-async function allTools() {
-  const { tools, problems } = await loadTools({
-    folder: join(import.meta.dirname, "../../examples/tools"),
-    readDeclared: (path) =>
-      readDeclaredTools(path, { allowedHosts: [], secrets: new Map(), sqlite: lookUpInSqlite }),
-  });
-  expect(problems).toEqual([]);
-  const engine = createDuckdbEngine({
-    timeoutMs: 60_000,
-    maxMemoryBytes: 256_000_000,
-    readSheets: async () => [],
-  });
-  const fromPackages = [
-    createQueryData(engine, { maxFileBytes: 1_000_000 }),
-    createDrawChart(createVegaPainter({ timeoutMs: 60_000 }), engine),
-  ];
-  return [...builtInTools, ...fromPackages, fileSearch, handOverTool, ...tools];
-}
 
 /** What a model does, by the words of the last message, and by what a tool gave. */
 function model(asked: (said: string) => readonly ScriptStep[]) {
@@ -59,7 +31,7 @@ async function start(backend: ScriptedBackend, template: string) {
   await world.start({
     backend,
     library,
-    tools: await allTools(),
+    tools: await allTools(examples),
     searches: true,
     handOverChannels: [{ platform: "fake", channel: "support" }],
   });
@@ -90,7 +62,10 @@ beforeEach(() => {
 const functionsOf = (turn: ModelTurn | undefined) => turn?.functions.map(({ name }) => name).sort();
 
 test("every tool an example names is one there is", async () => {
-  const there = new Set([...(await allTools()).map(({ spec }) => spec.name), "code_interpreter"]);
+  const there = new Set([
+    ...(await allTools(examples)).map(({ spec }) => spec.name),
+    "code_interpreter",
+  ]);
   for (const { name, file } of await library.templates()) {
     const named = file.tools === "all" ? [] : file.tools;
     expect(

@@ -3,17 +3,8 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
-import { createDuckdbEngine } from "../../adapters/duckdb/engine.ts";
-import { lookUpInSqlite } from "../../adapters/sqlite/table-lookup.ts";
-import { readDeclaredTools } from "../../adapters/tool-files/declared-tools.ts";
-import { createVegaPainter } from "../../adapters/vega/painter.ts";
 import { createAssistantLibrary } from "../../adapters/yaml/assistant-library.ts";
-import { builtInTools } from "../../src/tools/built-in.ts";
-import { createDrawChart } from "../../src/tools/draw-chart.ts";
-import { fileSearch } from "../../src/tools/file-search.ts";
-import { handOverTool } from "../../src/tools/hand-over.ts";
-import { loadTools } from "../../src/tools/load-tools.ts";
-import { createQueryData } from "../../src/tools/query-data.ts";
+import { allTools } from "../fakes/all-tools.ts";
 import { ScriptedBackend, type ScriptStep } from "../fakes/scripted-backend.ts";
 import { TestWorld } from "../fakes/test-world.ts";
 import { listenOnLoopback } from "../wire/loopback.ts";
@@ -44,7 +35,7 @@ export async function walk<S extends Stage>(
     if (last?.type === "tool-output") return script({ output: last.output });
     return script({ said: last?.type === "user" ? last.text.trim() : "" });
   });
-  const tools = await allTools();
+  const tools = await toolsOfShop();
   const start = () =>
     world.start({
       backend,
@@ -65,7 +56,7 @@ export async function walk<S extends Stage>(
 }
 
 /** Everything an installation has with the examples' stock and a shop's order API on this machine. */
-async function allTools() {
+async function toolsOfShop() {
   const folder = mkdtempSync(join(tmpdir(), "bobbin-shop-"));
   const shop = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? "", "http://shop");
@@ -80,26 +71,7 @@ async function allTools() {
   });
   cpSync(join(examples, "stock.csv"), join(folder, "stock.csv"));
   writeFileSync(join(folder, "shop.yaml"), shopTools(port));
-  const { tools, problems } = await loadTools({
-    folder,
-    readDeclared: (path) =>
-      readDeclaredTools(path, {
-        allowedHosts: [`127.0.0.1:${port}`],
-        secrets: new Map(),
-        sqlite: lookUpInSqlite,
-      }),
-  });
-  expect(problems).toEqual([]);
-  const engine = createDuckdbEngine({
-    timeoutMs: 60_000,
-    maxMemoryBytes: 256_000_000,
-    readSheets: async () => [],
-  });
-  const fromPackages = [
-    createQueryData(engine, { maxFileBytes: 1_000_000 }),
-    createDrawChart(createVegaPainter({ timeoutMs: 60_000 }), engine),
-  ];
-  return [...builtInTools, ...fromPackages, fileSearch, handOverTool, ...tools];
+  return allTools(folder, [`127.0.0.1:${port}`]);
 }
 
 function shopTools(port: number): string {
