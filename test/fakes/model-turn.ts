@@ -147,3 +147,10 @@ export function failureOf(events: readonly ModelEvent[]): string | undefined {
   const { result } = endOf(events);
   return result.status === "failed" ? result.code : undefined;
 }
+
+/** The state a completed turn ended with, as the core stores it and reads it back. */
+export function stateAfter(events: readonly ModelEvent[], covers: string) {
+  const { result } = endOf(events);
+  if (result.status !== "completed" || result.state === undefined) throw new Error("no state");
+  return { ...(JSON.parse(JSON.stringify(result.state)) as typeof result.state), covers };
+}

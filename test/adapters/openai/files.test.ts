@@ -14,6 +14,7 @@ import {
   type GivenFile,
   modelTurn,
   plainAssistant,
+  stateAfter,
   textOf,
   turnFiles,
   userEntry,
@@ -52,12 +53,6 @@ function turnWith(files: readonly GivenFile[], more: Partial<ModelTurn> = {}): M
     ...turnFiles(...files),
     ...more,
   });
-}
-
-function stateAfter(events: readonly ModelEvent[], covers: string) {
-  const { result } = endOf(events);
-  if (result.status !== "completed" || result.state === undefined) throw new Error("no state");
-  return { ...result.state, covers };
 }
 
 /** The same conversation, one message later. */

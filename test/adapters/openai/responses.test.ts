@@ -16,6 +16,7 @@ import {
   modelTurn,
   outputEntry,
   plainAssistant,
+  stateAfter,
   textOf,
   turnFiles,
   userEntry,
@@ -47,14 +48,6 @@ function backendWith(options: Partial<ResponsesOptions> = {}) {
 
 function saying(...pieces: readonly string[]): ScriptedTurn {
   return { items: [{ type: "message", pieces }] };
-}
-
-/** The state a turn ended with, as the core stores it. */
-function stateAfter(events: readonly ModelEvent[], covers: string) {
-  const { result } = endOf(events);
-  if (result.status !== "completed" || result.state === undefined) throw new Error("no state");
-  // Stored and read back.
-  return { ...(JSON.parse(JSON.stringify(result.state)) as typeof result.state), covers };
 }
 
 /** A second turn of a conversation whose first one is `u1`, `a1`. */
