@@ -43,16 +43,18 @@ function isText(event: ModelEvent): boolean {
   return event.type === "text-delta";
 }
 
-/** Backends that hang wait for this long. */
-export const idleTimeoutMs = 200;
+/** Longer than a busy machine ever pauses. */
+const patientMs = 30_000;
+/** How long a backend waits that is to find out that a stream hangs. */
+const impatientMs = 1_000;
 
 /**
  * What every driver promises to the run engine, against a scripted model service on loopback.
- * `create` gets its base URL and has to cut a silent stream after {@link idleTimeoutMs}.
+ * `create` gets its base URL, and after how long a silent stream is to be cut.
  */
 export function describeModelBackend(
   name: string,
-  create: (baseUrl: string) => ModelBackend,
+  create: (baseUrl: string, idleTimeoutMs: number) => ModelBackend,
 ): void {
   describe(`${name} as a model backend`, () => {
     let server: OpenAIServer;
@@ -60,7 +62,7 @@ export function describeModelBackend(
 
     beforeEach(async () => {
       server = await new OpenAIServer().listen();
-      backend = create(server.url);
+      backend = create(server.url, patientMs);
     });
 
     afterEach(async () => {
@@ -171,7 +173,8 @@ export function describeModelBackend(
       "a stream that breaks (%s) is never taken for an answer",
       async (type) => {
         server.script({ ...saying(...longAnswer), fault: { type, after: 12 } });
-        const events = await ask(backend, modelTurn());
+        const idleTimeoutMs = type === "hang" ? impatientMs : patientMs;
+        const events = await ask(create(server.url, idleTimeoutMs), modelTurn());
         expect(textOf(events)).toContain("word0");
         expect(failureOf(events)).toBe("stream-cut");
       },

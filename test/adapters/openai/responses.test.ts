@@ -40,7 +40,8 @@ function backendWith(options: Partial<ResponsesOptions> = {}) {
     apiKey: "test-key",
     baseUrl: server.url,
     profile: profiles.openai,
-    idleTimeoutMs: 300,
+    // Longer than a busy machine ever pauses.
+    idleTimeoutMs: 30_000,
     timers: { after: systemTimers.after, sleep: (_ms, signal) => systemTimers.sleep(1, signal) },
     ...options,
   });
@@ -252,7 +253,8 @@ describe("running in the background", () => {
         fault: { type, after: 12 },
         resumeFaults: [{ type, after: 4 }, { type: "cut", after: 0 }, "unavailable"],
       });
-      const events = await ask(backendWith(), modelTurn({ assistant: thinker }));
+      const backend = backendWith(type === "hang" ? { idleTimeoutMs: 1_000 } : {});
+      const events = await ask(backend, modelTurn({ assistant: thinker }));
       expect(textOf(events)).toBe(whole);
       expect(endOf(events).result.status).toBe("completed");
       const resumed = server.requestsTo("GET", /^\/responses\/resp_1$/);
