@@ -37,7 +37,13 @@ describe.each([
     );
     await commands(office, ["scope person"]);
     await commands(office, ["files add channel"], { name: "rules.md", text: rules });
-    expect(await office.whispersTo("Boss")).toContain("can be searched (1 passage)");
+    // A busy machine may answer first that it is still reading.
+    await expect
+      .poll(async () => {
+        await commands(office, ["files"]);
+        return office.whispersTo("Boss");
+      }, patience)
+      .toContain("can be searched (1 passage)");
     const ada = stage.talk();
     await ada.says("Ada", "Where is A-1042? I am ada@a.example");
     await says(ada, '"state":"sent"');
