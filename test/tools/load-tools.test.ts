@@ -8,7 +8,6 @@ import { z } from "zod";
 import { defineTool } from "../../src/tools/define-tool.ts";
 import { toResult, toTool } from "../../src/tools/foreign-tool.ts";
 import { loadTools } from "../../src/tools/load-tools.ts";
-import { createToolRegistry } from "../../src/tools/registry.ts";
 import { outputOf, toolContext } from "../fakes/tool-context.ts";
 
 const signal = new AbortController().signal;
@@ -284,14 +283,4 @@ describe("defineTool", () => {
       }),
     ).toThrow("`look up`");
   });
-});
-
-test("a registry refuses two tools of one name and describes those it is asked for", () => {
-  const named = (name: string) =>
-    defineTool({ name, title: name, description: name, schema: z.object({}), run: () => "" });
-  expect(() => createToolRegistry([named("a"), named("a")])).toThrow("two tools are called `a`");
-  const registry = createToolRegistry([named("b"), named("a")]);
-  expect(registry.names).toEqual(["a", "b"]);
-  expect(registry.specs(["b", "none"]).map((spec) => spec.name)).toEqual(["b"]);
-  expect(registry.get("none")).toBeUndefined();
 });
