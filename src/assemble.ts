@@ -163,7 +163,7 @@ export function assembleBobbin(parts: BobbinParts): Bobbin {
 }
 
 /** What the next run takes of the line, by the policy that held for the newest message. */
-export function selectMessages(waiting: readonly InboxItem[]): Selection {
+function selectMessages(waiting: readonly InboxItem[]): Selection {
   const ids = waiting.map(({ eventId }) => eventId);
   const newest = waiting.at(-1);
   const [first] = ids;

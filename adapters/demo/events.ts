@@ -423,7 +423,7 @@ export function tokensIn(acts: readonly Act[]): number {
 }
 
 /** About what a model's tokens look like: words with the space before them, long ones in pieces. */
-export function piecesOf(text: string): readonly string[] {
+function piecesOf(text: string): readonly string[] {
   return text.match(/\s*[^\s]{1,12}|\s+$/gu) ?? [];
 }
 

@@ -38,7 +38,7 @@ const mostChoices = 25;
 const register = "discord/commands";
 
 /** The commands as Discord takes them. Those for one server carry no contexts: they are only there. */
-export function commandDefinitions(
+function commandDefinitions(
   specs: readonly CommandSpec[],
   scope: "everywhere" | "server",
 ): readonly RESTPostAPIApplicationCommandsJSONBody[] {

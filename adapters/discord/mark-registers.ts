@@ -23,7 +23,7 @@ export interface MarkRegister {
 }
 
 /** The marks from before the servers were divided anew. */
-export class Earlier {
+class Earlier {
   readonly #division: Division;
   readonly #marks: readonly Mark[];
 

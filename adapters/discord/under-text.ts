@@ -50,7 +50,7 @@ export function endWords({ status }: ReplyView): string {
 }
 
 /** What is being done, in plain words and one quiet line; without arguments or output. */
-export function stepLine({ steps }: ReplyView): string {
+function stepLine({ steps }: ReplyView): string {
   const at = steps.findLastIndex(({ status }) => status === "in_progress");
   const step = steps[at === -1 ? steps.length - 1 : at];
   if (!step) return "";

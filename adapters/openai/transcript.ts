@@ -7,7 +7,7 @@ import type {
 } from "#domain/thread";
 
 /** What a model reads for a call whose output was lost: it was stopped, or a crash came between. */
-export const interruptedOutput =
+const interruptedOutput =
   "The call was interrupted before it returned anything. Whether it took effect is not known.";
 
 /**

@@ -43,7 +43,7 @@ export function workingSections(view: ReplyView): readonly Block[] {
 }
 
 /** What was and is being done, in plain words and one line; without arguments or output. */
-export function stepsBlock(view: ReplyView): Block | undefined {
+function stepsBlock(view: ReplyView): Block | undefined {
   if (view.steps.length === 0) return undefined;
   const shown = view.steps.slice(-6).map((step) => `${markOf(step)} ${escaped(titleOf(step))}`);
   const left = view.steps.length - 6;

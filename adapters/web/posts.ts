@@ -19,7 +19,7 @@ import type { Live } from "./live.ts";
 import type { ChatChannel, ChatMessage, PostAnswer, PostRequest, Words } from "./wire.ts";
 
 /** The longest message a person may post; longer text belongs in a file. */
-export const MAX_TEXT_CHARACTERS = 100_000;
+const MAX_TEXT_CHARACTERS = 100_000;
 /** How much of a thread the bot is told when it is called into it. */
 const MAX_QUOTED_MESSAGES = 30;
 

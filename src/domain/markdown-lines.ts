@@ -104,7 +104,7 @@ export function readLine(state: BlockState, text: string): Line {
 }
 
 /** True for a table's second line; the line before is then its header. */
-export function isSeparatorOf(header: Leaf, text: string): boolean {
+function isSeparatorOf(header: Leaf, text: string): boolean {
   return header.type === "paragraph" && header.cells > 0 && separatorCells(text) === header.cells;
 }
 

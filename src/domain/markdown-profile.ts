@@ -32,7 +32,7 @@ export const smallestLimit = 16;
 const countUnits = (text: string) => text.length;
 
 /** The bot's own console: no limit, tables and maths are typeset there. */
-export const consoleProfile: SplitProfile = {
+const consoleProfile: SplitProfile = {
   limit: Number.POSITIVE_INFINITY,
   measure: countUnits,
   tablesPerPart: Number.POSITIVE_INFINITY,
@@ -78,7 +78,7 @@ export function withLess(profile: SplitProfile, used: number): SplitProfile {
 }
 
 /** Bytes of a text in UTF-8; a lone surrogate counts as its replacement character. */
-export function utf8Length(text: string): number {
+function utf8Length(text: string): number {
   let bytes = 0;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);

@@ -14,7 +14,7 @@ export function drawMaths(source: string, place: "inline" | "block"): string {
 }
 
 /** LaTeX in Unicode, or undefined where Unicode cannot say the same. */
-export function toUnicodeMaths(source: string): string | undefined {
+function toUnicodeMaths(source: string): string | undefined {
   try {
     return source
       .split("\\\\")

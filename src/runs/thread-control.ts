@@ -293,7 +293,7 @@ async function readStatus(
 }
 
 /** A finished run's record; undefined while it is at hand, or when it was forgotten. */
-export async function readRun(
+async function readRun(
   runId: string,
   { ledger, records }: Pick<RunEnvironment, "ledger" | "records">,
 ): Promise<Run | undefined> {

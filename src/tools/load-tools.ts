@@ -18,7 +18,7 @@ export interface ToolProblem {
 }
 
 /** No tool could be loaded; the message names every file and its problem. */
-export class ToolsFolderError extends Error {
+class ToolsFolderError extends Error {
   constructor(message: string, cause?: unknown) {
     super(message, { cause });
     this.name = "ToolsFolderError";

@@ -141,7 +141,7 @@ function tableOf(file: ReachableFile): Table | undefined {
 }
 
 /** What can be said of a file without understanding it. */
-export function factsText(file: ReachableFile): string {
+function factsText(file: ReachableFile): string {
   const head = `**${inline(file.name)}**: ${sizeOf(file.data.byteLength)}`;
   if (file.data.byteLength === 0) return `${head}; it is empty.`;
   const table = tableOf(file);

@@ -167,7 +167,7 @@ export class Sidebar {
 }
 
 /** The theme the person chose. */
-export function currentTheme(): Theme {
+function currentTheme(): Theme {
   const theme = localStorage.getItem("bobbin theme");
   return theme === "light" || theme === "dark" ? theme : "auto";
 }
