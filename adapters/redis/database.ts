@@ -24,6 +24,8 @@ export interface RedisDatabase {
   run(operation: string, args: readonly string[]): Promise<unknown>;
   /** One command; rejects as `run` does. */
   send(command: readonly string[]): Promise<unknown>;
+  /** Waits no longer for an answer than `send` does, and rejects as it does: for what others ask of {@link client}. */
+  inTime<Answer>(answer: Promise<Answer>): Promise<Answer>;
   close(): void;
 }
 
@@ -142,9 +144,13 @@ class Database implements RedisDatabase {
     this.#hasMetServer = true;
   }
 
-  async send(command: readonly string[]): Promise<unknown> {
+  send(command: readonly string[]): Promise<unknown> {
+    return this.inTime(this.client.sendCommand(command));
+  }
+
+  async inTime<Answer>(answer: Promise<Answer>): Promise<Answer> {
     try {
-      return await this.#patience.of(this.client.sendCommand(command));
+      return await this.#patience.of(answer);
     } catch (error) {
       throw new BotError("store-unavailable", { cause: error });
     }

@@ -81,6 +81,7 @@ class SharedRunQueue implements RedisRunQueue {
   #begun = 0;
   #leasesLost = 0;
   #isStopping = false;
+  #isGraceOver = false;
   #isClosed = false;
 
   constructor(options: RedisRunQueueOptions) {
@@ -164,6 +165,7 @@ class SharedRunQueue implements RedisRunQueue {
     this.#isStopping = true;
     this.#clearTimers();
     const grace = setTimeout(() => {
+      this.#isGraceOver = true;
       for (const lease of this.#leases.values()) lease.abort("shutdown");
     }, graceMs);
     await this.#wakeUps.stop();
@@ -264,7 +266,7 @@ class SharedRunQueue implements RedisRunQueue {
     this.#changed(conversationKey);
   }
 
-  /** Stores how a run ended, however long Redis takes. Undefined when that is no longer ours to say. */
+  /** Stores how a run ended, however long Redis takes while there is time. Undefined when that is no longer ours to say. */
   async #settle(lease: RedisLease, ending: Outcome | Crash): Promise<Settled | undefined> {
     const { conversationKey, attempt } = lease;
     if (ending.type === "crashed") {
@@ -281,6 +283,8 @@ class SharedRunQueue implements RedisRunQueue {
         }
         if (this.#isClosed || !this.#database.isOpen) return undefined;
         this.#log?.error({ conversation: conversationKey, error }, "run outcome not stored");
+        // It is taken over as after a kill.
+        if (isOutage(error) && this.#isGraceOver) return undefined;
         // An outcome that itself cannot be stored must not be tried for ever.
         if (!isOutage(error) && ending.type !== "crashed") {
           return this.#settle(lease, { type: "crashed", error });

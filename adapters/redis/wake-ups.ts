@@ -21,6 +21,8 @@ export interface WakeUp {
 const queueName = "wake";
 /** An idle worker looks for work this often even when nobody calls it, in seconds. */
 const idleLookSeconds = 1;
+/** So long BullMQ may take to end once nothing is at hand: longer only where Redis does not answer. */
+const closingMs = 2_000;
 
 /**
  * BullMQ as the engine: one job per conversation that has something to do, held by one worker at a
@@ -33,6 +35,7 @@ export class WakeUps {
   readonly #log: Log | undefined;
   #worker: Worker | undefined;
   #client: ReturnType<typeof openClient> | undefined;
+  readonly #atHand = new Set<Promise<void>>();
 
   constructor(database: RedisDatabase, times: LeaseTimes, log: Log | undefined) {
     this.#database = database;
@@ -53,17 +56,19 @@ export class WakeUps {
 
   /**
    * Has some worker look at the conversation. While one is at it, this is remembered until it is
-   * done, in the same step. Throws when Redis cannot be reached.
+   * done, in the same step. Throws when Redis cannot be reached, or does not answer in time.
    */
   async add(conversationKey: string): Promise<void> {
-    await this.#queue.add(
-      queueName,
-      { conversationKey },
-      {
-        deduplication: { id: conversationKey, keepLastIfActive: true },
-        removeOnComplete: true,
-        removeOnFail: true,
-      },
+    await this.#database.inTime(
+      this.#queue.add(
+        queueName,
+        { conversationKey },
+        {
+          deduplication: { id: conversationKey, keepLastIfActive: true },
+          removeOnComplete: true,
+          removeOnFail: true,
+        },
+      ),
     );
   }
 
@@ -80,11 +85,13 @@ export class WakeUps {
       queueName,
       async (job, token = "") => {
         const jobId = job.id ?? "";
-        await options.work({
+        const work = options.work({
           conversationKey: String(job.data.conversationKey),
           jobId,
           lock: { key: `${this.locks}${jobId}:lock`, token, ms: this.#times.lockMs },
         });
+        this.#atHand.add(work);
+        await work.finally(() => this.#atHand.delete(work));
       },
       {
         connection: this.#client,
@@ -102,9 +109,15 @@ export class WakeUps {
     await this.#worker.waitUntilReady();
   }
 
-  /** Takes up nothing new; resolves once everything at hand has returned. */
+  /**
+   * Takes up nothing new; resolves once everything at hand has returned and is told to be done. Where Redis
+   * does not answer, it is told by the end of the lock.
+   */
   async stop(): Promise<void> {
-    await this.#worker?.close();
+    const closed = this.#worker?.close();
+    await Promise.allSettled(this.#atHand);
+    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, closingMs).unref())]);
+    this.#worker = undefined;
     if (this.#client?.isOpen) this.#client.destroy();
   }
 

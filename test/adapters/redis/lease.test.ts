@@ -30,6 +30,10 @@ class ToldDatabase implements RedisDatabase {
     throw new Error("nobody needs it");
   }
 
+  inTime<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    return answer;
+  }
+
   close(): void {}
 }
 
