@@ -33,6 +33,8 @@ import { openData, openOwn, openShared, openSharedData } from "./wiring/stores.t
 import { createTools } from "./wiring/tools.ts";
 import { wordsOf } from "./words-of.ts";
 
+/** So long after the grace period the process has ended, whatever does not answer. */
+const stoppedWithinMs = 9_000;
 /** What is left of the grace period for answers that are still being read. */
 const httpGraceMs = 2_000;
 
@@ -84,6 +86,11 @@ async function serve(env: { readonly [name: string]: string | undefined }): Prom
   await using parts = new AsyncDisposableStack();
   await start(config, log, parts);
   log.info({ action: "stop", signal: await signal }, "stopping");
+  setTimeout(() => {
+    // What is left undone goes on as after a kill.
+    log.warn({ action: "stop" }, "stopped before all had ended");
+    process.exit(1);
+  }, config.server.shutdownGraceMs + stoppedWithinMs).unref();
 }
 
 /** Puts the parts together and starts them. Each says to `parts` how it is ended. */

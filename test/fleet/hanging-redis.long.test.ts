@@ -119,3 +119,20 @@ describe.skipIf(!hasRedis)("while Redis takes connections and answers nothing", 
     for (const { where, read } of asked) expect(read(), where).toHaveLength(1);
   }, 300_000);
 });
+
+test.skipIf(!hasRedis)(
+  "a platform that answers nothing does not hold a process that ends",
+  async () => {
+    const { slack, fleet, ask } = await served();
+    const only = await fleet.start("all");
+    const asked = ask("slow 12", 0).filter(({ where }) => where === "Slack");
+    await areAnswered(asked, /takes 12/);
+    slack.faults.next("chat.appendStream", { type: "late" });
+    await expect.poll(() => slack.faults.spent, patience).toBeGreaterThan(0);
+    const signalledAtMs = performance.now();
+    expect(await only.end("SIGTERM")).toBe(1);
+    expect(performance.now() - signalledAtMs).toBeLessThan(endsWithinMs);
+    expect(only.stdout).toContain("stopped before all had ended");
+  },
+  120_000,
+);
