@@ -5,7 +5,7 @@ import { type Context, Hono } from "hono";
 import type { HttpPeer, HttpRoutes } from "#ports/http";
 import type { Log } from "#ports/log";
 
-const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
+const defaultMaxBodyBytes = 1024 * 1024;
 
 /** What `/readyz` says: ready only when every part is. */
 export interface Readiness {
@@ -93,7 +93,7 @@ function createApp(options: HttpServerOptions): Hono<Env> {
   app.all("*", async (context) => {
     const routes = routesFor(new URL(context.req.url).pathname, options.routes);
     if (!routes) return context.text("There is nothing here.\n", 404);
-    const maxBytes = routes.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES;
+    const maxBytes = routes.maxBodyBytes ?? defaultMaxBodyBytes;
     const declared = Number(context.req.header("content-length") ?? 0);
     if (declared > maxBytes) return tooLarge(maxBytes);
     const limited = limitBody(context.req.raw, maxBytes);

@@ -4,10 +4,10 @@ import { createRequire, stripTypeScriptTypes } from "node:module";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const PAGE_FOLDER = fileURLToPath(new URL("page/", import.meta.url));
+const pageFolder = fileURLToPath(new URL("page/", import.meta.url));
 const require = createRequire(import.meta.url);
 
-const TYPES: { readonly [extension: string]: string } = {
+const mimeTypes: { readonly [extension: string]: string } = {
   ".html": "text/html; charset=utf-8",
   ".css": "text/css; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
@@ -40,9 +40,9 @@ export interface Assets {
  */
 export async function loadAssets(): Promise<Assets> {
   const files = new Map<string, Asset>();
-  for (const name of await readdir(PAGE_FOLDER)) {
-    if (name.startsWith("tsconfig") || !(extname(name) in TYPES)) continue;
-    const source = await readFile(join(PAGE_FOLDER, name), "utf8");
+  for (const name of await readdir(pageFolder)) {
+    if (name.startsWith("tsconfig") || !(extname(name) in mimeTypes)) continue;
+    const source = await readFile(join(pageFolder, name), "utf8");
     files.set(`page/${name}`, toAsset(name, name.endsWith(".ts") ? withoutTypes(source) : source));
   }
   const markdownIt = folderOf("markdown-it");
@@ -60,7 +60,7 @@ export async function loadAssets(): Promise<Assets> {
       await add(files, `vendor/fonts/${font}`, join(katex, "fonts", font));
   }
   files.set("vendor/highlight.mjs", toAsset("highlight.mjs", await highlightModule()));
-  const index = await readFile(join(PAGE_FOLDER, "index.html"), "utf8");
+  const index = await readFile(join(pageFolder, "index.html"), "utf8");
   return {
     index: toAsset("index.html", index),
     scriptHash: importMapHash(index),
@@ -75,7 +75,7 @@ async function add(files: Map<string, Asset>, path: string, file: string): Promi
 function toAsset(name: string, content: string | Uint8Array): Asset {
   const body = Uint8Array.from(typeof content === "string" ? Buffer.from(content) : content);
   const digest = createHash("sha256").update(body).digest("base64url");
-  const contentType = TYPES[extname(name)] ?? "application/octet-stream";
+  const contentType = mimeTypes[extname(name)] ?? "application/octet-stream";
   return { contentType, body, etag: `"${digest.slice(0, 22)}"` };
 }
 

@@ -7,9 +7,9 @@ import type { Ledger } from "#ports/ledger";
 import type { RecordStore } from "#ports/record-store";
 import type { ChatFile, ChatMessage } from "./wire.ts";
 
-const UNSENT = "web/unsent-uploads";
-const UNSENT_LIFETIME_MS = 24 * 60 * 60 * 1000;
-const MAX_FILE_NAME_CHARACTERS = 200;
+const unsentRanking = "web/unsent-uploads";
+const unsentLifetimeMs = 24 * 60 * 60 * 1000;
+const maxFileNameCharacters = 200;
 
 /** What uploads need. */
 export interface UploadsParts {
@@ -37,7 +37,7 @@ export class Uploads {
     const { files, records, ledger, maxFileBytes, now } = this.#parts;
     const id = `up-${randomBytes(12).toString("hex")}`;
     // Known as unsent before its bytes are there: whatever breaks off is cleared away later.
-    await ledger.apply({ ranks: [{ ranking: UNSENT, member: id, score: now() }] });
+    await ledger.apply({ ranks: [{ ranking: unsentRanking, member: id, score: now() }] });
     const { bytes } = await files.put(id, upload.data, maxFileBytes);
     const name = fileNameOf(upload.name);
     const file: ChatFile = { id, name, mimeType: upload.mimeType, bytes, altText: "" };
@@ -58,7 +58,7 @@ export class Uploads {
   async sent(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
     await this.#parts.ledger.apply({
-      ranks: ids.map((member) => ({ ranking: UNSENT, member, score: null })),
+      ranks: ids.map((member) => ({ ranking: unsentRanking, member, score: null })),
     });
   }
 
@@ -71,8 +71,8 @@ export class Uploads {
 
   /** Deletes what was uploaded a day ago and never sent. */
   async clearUnsent(): Promise<number> {
-    const to = this.#parts.now() - UNSENT_LIFETIME_MS;
-    const old = await this.#parts.ledger.ranked(UNSENT, { to, limit: 100 });
+    const to = this.#parts.now() - unsentLifetimeMs;
+    const old = await this.#parts.ledger.ranked(unsentRanking, { to, limit: 100 });
     const ids = old.map(({ member }) => member);
     await this.remove(ids);
     await this.sent(ids);
@@ -145,7 +145,7 @@ function fileNameOf(name: string): string {
   const last = name.split(/[\\/]/).at(-1) ?? "";
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what has to go
   const clean = last.replace(/[\u0000-\u001f\u007f\u202a-\u202e\u2066-\u2069]/g, "").trim();
-  return clean.slice(0, MAX_FILE_NAME_CHARACTERS) || "file";
+  return clean.slice(0, maxFileNameCharacters) || "file";
 }
 
 function uploadIdOf(source: Json): string | undefined {

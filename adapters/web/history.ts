@@ -5,9 +5,9 @@ import type { Ledger } from "#ports/ledger";
 import type { RecordStore } from "#ports/record-store";
 import type { ChatChannel, ChatMessage, ChatPerson, MessagePage, ThreadSummary } from "./wire.ts";
 
-const MAX_CHANNELS = 500;
-const MAX_PEOPLE = 500;
-const MAX_SWEPT_THREADS = 10_000;
+const maxChannels = 500;
+const maxPeople = 500;
+const maxSweptThreads = 10_000;
 
 /** What the history needs. */
 export interface HistoryParts {
@@ -46,18 +46,18 @@ export class History {
 
   /** The channels everybody sees, by name. */
   async channels(): Promise<readonly ChatChannel[]> {
-    const names = await this.#parts.ledger.names(CHANNELS, { limit: MAX_CHANNELS });
+    const names = await this.#parts.ledger.names(channelPrefix, { limit: maxChannels });
     const registers = await Promise.all(names.map((name) => this.#parts.ledger.read(name)));
     return names.flatMap((name, index) => {
       const value = registers[index]?.value;
       if (value === undefined) return [];
-      const id = name.slice(CHANNELS.length);
+      const id = name.slice(channelPrefix.length);
       return [{ id, name: nameIn(value) ?? id, isDirect: false }];
     });
   }
 
   async channel(id: string): Promise<ChatChannel | undefined> {
-    const register = await this.#parts.ledger.read(CHANNELS + id);
+    const register = await this.#parts.ledger.read(channelPrefix + id);
     if (!register) return undefined;
     return { id, name: nameIn(register.value) ?? id, isDirect: false };
   }
@@ -66,30 +66,30 @@ export class History {
   async createChannel(channel: ChatChannel): Promise<boolean> {
     const value = { name: channel.name, createdAtMs: this.#parts.now() };
     return this.#parts.ledger.apply({
-      registers: [{ name: CHANNELS + channel.id, value, ifVersion: 0 }],
+      registers: [{ name: channelPrefix + channel.id, value, ifVersion: 0 }],
     });
   }
 
   /** Everybody who ever spoke here. */
   async people(): Promise<readonly ChatPerson[]> {
-    const names = await this.#parts.ledger.names(PEOPLE, { limit: MAX_PEOPLE });
+    const names = await this.#parts.ledger.names(personPrefix, { limit: maxPeople });
     const registers = await Promise.all(names.map((name) => this.#parts.ledger.read(name)));
     return names.map((name, index) => {
-      const key = name.slice(PEOPLE.length);
+      const key = name.slice(personPrefix.length);
       return { key, name: nameIn(registers[index]?.value) ?? key };
     });
   }
 
   /** True when the person was not known before. */
   async rememberPerson(person: ChatPerson): Promise<boolean> {
-    const name = PEOPLE + person.key;
+    const name = personPrefix + person.key;
     return this.#parts.ledger.apply({
       registers: [{ name, value: { name: person.name }, ifVersion: 0 }],
     });
   }
 
   async message(id: string): Promise<ChatMessage | undefined> {
-    return fromRecord(await this.#parts.records.read(MESSAGE + id));
+    return fromRecord(await this.#parts.records.read(messagePrefix + id));
   }
 
   /** The newest messages before `before` (an order), oldest first. `root` null: of the channel itself. */
@@ -106,7 +106,7 @@ export class History {
     });
     const wanted = ranked.slice(0, where.limit).reverse();
     const records = await this.#parts.records.readMany(
-      wanted.map(({ member }) => MESSAGE + member),
+      wanted.map(({ member }) => messagePrefix + member),
     );
     const messages = records.flatMap((record) => fromRecord(record) ?? []);
     return {
@@ -117,9 +117,9 @@ export class History {
 
   /** The roots of the threads something was said in last, newest first. */
   async threads(limit: number): Promise<readonly ChatMessage[]> {
-    const ranked = await this.#parts.ledger.ranked(THREADS, { limit, highestFirst: true });
+    const ranked = await this.#parts.ledger.ranked(threadsRanking, { limit, highestFirst: true });
     const records = await this.#parts.records.readMany(
-      ranked.map(({ member }) => MESSAGE + member),
+      ranked.map(({ member }) => messagePrefix + member),
     );
     const roots = records.flatMap((record) => fromRecord(record) ?? []);
     return Promise.all(roots.map((root) => this.#withThread(root)));
@@ -172,12 +172,12 @@ export class History {
       if (known && (await this.#isRanked(known))) return;
       const { channel, root, reply } = added;
       await Promise.all([
-        known ? undefined : this.#parts.records.write(MESSAGE + added.id, toRecord(added)),
+        known ? undefined : this.#parts.records.write(messagePrefix + added.id, toRecord(added)),
         this.#parts.ledger.apply({
-          ...(reply ? { registers: [{ name: REPLIES + reply.runId, value: added.id }] } : {}),
+          ...(reply ? { registers: [{ name: replyPrefix + reply.runId, value: added.id }] } : {}),
           ranks: [
             { ranking: rankingOf(channel, root), member: added.id, score: order },
-            ...(root === null ? [] : [{ ranking: THREADS, member: root, score: order }]),
+            ...(root === null ? [] : [{ ranking: threadsRanking, member: root, score: order }]),
           ],
           counts:
             root === null ? [] : [{ counter: countsOf(channel, root), field: "replies", by: 1 }],
@@ -199,7 +199,7 @@ export class History {
       if (!changed) return undefined;
       const { thread: _, ...rest } = changed;
       const stored = { ...rest, version: this.stamp(message.version) };
-      await this.#parts.records.write(MESSAGE + id, toRecord(stored));
+      await this.#parts.records.write(messagePrefix + id, toRecord(stored));
       return this.#withThread(stored);
     });
   }
@@ -207,7 +207,7 @@ export class History {
   /** Stores a message of which the caller has the only newest version (an open reply). */
   async write(message: ChatMessage): Promise<void> {
     await this.#changes.runExclusive(message.id, () =>
-      this.#parts.records.write(MESSAGE + message.id, toRecord(message)),
+      this.#parts.records.write(messagePrefix + message.id, toRecord(message)),
     );
   }
 
@@ -216,19 +216,19 @@ export class History {
       const { channel, root, reply } = message;
       if (await this.#isRanked(message)) {
         await this.#parts.ledger.apply({
-          ...(reply ? { registers: [{ name: REPLIES + reply.runId, value: null }] } : {}),
+          ...(reply ? { registers: [{ name: replyPrefix + reply.runId, value: null }] } : {}),
           ranks: [{ ranking: rankingOf(channel, root), member: message.id, score: null }],
           counts:
             root === null ? [] : [{ counter: countsOf(channel, root), field: "replies", by: -1 }],
         });
       }
-      await this.#parts.records.remove(MESSAGE + message.id);
+      await this.#parts.records.remove(messagePrefix + message.id);
     });
   }
 
   /** The message a run's reply is shown in. */
   async replyOf(runId: string): Promise<ChatMessage | undefined> {
-    const id = (await this.#parts.ledger.read(REPLIES + runId))?.value;
+    const id = (await this.#parts.ledger.read(replyPrefix + runId))?.value;
     return typeof id === "string" ? this.message(id) : undefined;
   }
 
@@ -237,7 +237,7 @@ export class History {
     const { ledger } = this.#parts;
     const to = beforeMs * 1000;
     const found: ChatMessage[] = [];
-    for (const { member } of await ledger.ranked(THREADS, { limit: MAX_SWEPT_THREADS })) {
+    for (const { member } of await ledger.ranked(threadsRanking, { limit: maxSweptThreads })) {
       const root = await this.message(member);
       if (!root) continue;
       const replies = await ledger.ranked(rankingOf(root.channel, root.id), { to, limit });
@@ -258,13 +258,13 @@ export class History {
   async closeThread(channel: string, root: string): Promise<void> {
     await this.#parts.ledger.apply({
       registers: [{ name: botIn(channel, root), value: null }],
-      ranks: [{ ranking: THREADS, member: root, score: null }],
+      ranks: [{ ranking: threadsRanking, member: root, score: null }],
       removes: [rankingOf(channel, root), countsOf(channel, root)],
     });
   }
 
   async #messages(ids: readonly string[]): Promise<readonly ChatMessage[]> {
-    const records = await this.#parts.records.readMany(ids.map((id) => MESSAGE + id));
+    const records = await this.#parts.records.readMany(ids.map((id) => messagePrefix + id));
     return records.flatMap((record) => fromRecord(record) ?? []);
   }
 
@@ -285,11 +285,11 @@ export class History {
   }
 }
 
-const CHANNELS = "web/channel/";
-const PEOPLE = "web/person/";
-const THREADS = "web/threads";
-const MESSAGE = "web:message:";
-const REPLIES = "web/reply-of/";
+const channelPrefix = "web/channel/";
+const personPrefix = "web/person/";
+const threadsRanking = "web/threads";
+const messagePrefix = "web:message:";
+const replyPrefix = "web/reply-of/";
 
 function rankingOf(channel: string, root: string | null): string {
   return root === null ? `web/messages/${channel}` : `web/thread/${channel}/${root}`;

@@ -3,7 +3,7 @@ import type { Attachment, IncomingMessage, QuotedMessage } from "#domain/message
 import { attachmentOf } from "./files.ts";
 import type { ChatChannel, ChatMessage, ChatPerson } from "./wire.ts";
 
-const MAX_NAME_CHARACTERS = 60;
+const maxNameCharacters = 60;
 
 /** What a reply needs to find its place again. */
 export type WebTarget = { readonly channel: string; readonly root: string | null };
@@ -15,12 +15,12 @@ export function slugOf(name: string): string {
     .toLowerCase()
     .replace(/[^\p{L}\p{M}\p{N}]+/gu, "-")
     .replace(/^-+|-+$/g, "")
-    .slice(0, MAX_NAME_CHARACTERS);
+    .slice(0, maxNameCharacters);
 }
 
 /** The person who speaks under a name; undefined when the name has no letter or digit. */
 export function personOf(name: string): ChatPerson | undefined {
-  const shown = name.replace(/\s+/g, " ").trim().slice(0, MAX_NAME_CHARACTERS);
+  const shown = name.replace(/\s+/g, " ").trim().slice(0, maxNameCharacters);
   const slug = slugOf(shown);
   return slug === "" ? undefined : { key: `web:${slug}`, name: shown };
 }

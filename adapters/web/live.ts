@@ -5,14 +5,14 @@ import { Copies } from "./copies.ts";
 import type { ChatMessage, LiveEvent } from "./wire.ts";
 
 /** What processes tell each other of the console. */
-const TOPIC = "web/live";
-const KEPT_EVENTS = 4_000;
-const KEPT_CHARACTERS = 8 * 1024 * 1024;
-const HEARTBEAT_MS = 15_000;
+const topic = "web/live";
+const mostKeptEvents = 4_000;
+const mostKeptCharacters = 8 * 1024 * 1024;
+const heartbeatMs = 15_000;
 /** How soon a browser tries again; its own default is some seconds. */
-const RECONNECT_MS = 500;
+const reconnectMs = 500;
 /** A window that does not read is cut off rather than kept in memory; it comes back by itself. */
-const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
+const maxUnreadBytes = 16 * 1024 * 1024;
 
 interface SentEvent {
   readonly sequence: number;
@@ -56,7 +56,7 @@ export class Live {
 
   /** Begins to show what happens in other processes; call the result to stop. */
   listen(): () => void {
-    return this.#processes.hear(TOPIC, {
+    return this.#processes.hear(topic, {
       told: (words) => {
         const told = words as unknown as Told;
         if ("released" in told) this.#copies.release(told.released);
@@ -82,7 +82,7 @@ export class Live {
   }
 
   #tell(told: Told): void {
-    this.#processes.tell(TOPIC, told as unknown as Json);
+    this.#processes.tell(topic, told as unknown as Json);
   }
 
   #show(event: LiveEvent): void {
@@ -129,7 +129,7 @@ export class Live {
         start: (controller) => {
           const send = (frame: string) => {
             const bytes = this.#encoder.encode(frame);
-            if ((controller.desiredSize ?? 0) < -MAX_UNREAD_BYTES) {
+            if ((controller.desiredSize ?? 0) < -maxUnreadBytes) {
               close();
               return;
             }
@@ -144,7 +144,7 @@ export class Live {
             }
           };
           window = { mayRead: options.mayRead, send, close };
-          send(`retry: ${RECONNECT_MS}\n\n`);
+          send(`retry: ${reconnectMs}\n\n`);
           for (const frame of this.#missed(options.lastEventId, options.mayRead)) send(frame);
           this.#windows.add(window);
           this.#beat();
@@ -165,7 +165,7 @@ export class Live {
   #keep(event: SentEvent): void {
     this.#kept.push(event);
     this.#keptCharacters += event.frame.length;
-    if (this.#kept.length <= KEPT_EVENTS && this.#keptCharacters <= KEPT_CHARACTERS) return;
+    if (this.#kept.length <= mostKeptEvents && this.#keptCharacters <= mostKeptCharacters) return;
     // Half at a time, so that keeping an event costs the same however many there are.
     const dropped = this.#kept.slice(0, Math.ceil(this.#kept.length / 2));
     this.#kept = this.#kept.slice(dropped.length);
@@ -198,7 +198,7 @@ export class Live {
     }
     this.#heartbeat ??= setInterval(() => {
       for (const window of [...this.#windows]) window.send(": still here\n\n");
-    }, HEARTBEAT_MS);
+    }, heartbeatMs);
     this.#heartbeat.unref();
   }
 }

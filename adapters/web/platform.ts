@@ -27,9 +27,9 @@ import { createRoutes } from "./routes.ts";
 import { Sessions } from "./session.ts";
 import type { QueueLine } from "./wire.ts";
 
-const CLEAR_EVERY_MS = 60 * 60 * 1000;
-const DAY_MS = 24 * 60 * 60 * 1000;
-const CLEARED_AT_ONCE = 500;
+const clearEveryMs = 60 * 60 * 1000;
+const dayMs = 24 * 60 * 60 * 1000;
+const clearedAtOnce = 500;
 
 /** What the console needs. */
 export interface WebPlatformOptions {
@@ -259,7 +259,7 @@ class Web implements WebPlatform {
       });
     };
     clear();
-    const timer = setInterval(clear, CLEAR_EVERY_MS);
+    const timer = setInterval(clear, clearEveryMs);
     timer.unref();
     return () => clearInterval(timer);
   }
@@ -267,9 +267,9 @@ class Web implements WebPlatform {
   async #clearOldMessages(): Promise<void> {
     const { retentionDays } = this.#options;
     if (retentionDays === undefined) return;
-    const before = this.#now() - retentionDays * DAY_MS;
+    const before = this.#now() - retentionDays * dayMs;
     for (;;) {
-      const old = await this.#history.olderThan(before, CLEARED_AT_ONCE);
+      const old = await this.#history.olderThan(before, clearedAtOnce);
       let erased = 0;
       for (const message of old.filter(({ isDeleted }) => !isDeleted)) {
         await this.#posts.erase(message);

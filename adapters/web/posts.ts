@@ -19,9 +19,9 @@ import type { Live } from "./live.ts";
 import type { ChatChannel, ChatMessage, PostAnswer, PostRequest, Words } from "./wire.ts";
 
 /** The longest message a person may post; longer text belongs in a file. */
-const MAX_TEXT_CHARACTERS = 100_000;
+const maxTextCharacters = 100_000;
 /** How much of a thread the bot is told when it is called into it. */
-const MAX_QUOTED_MESSAGES = 30;
+const maxQuotedMessages = 30;
 
 /** What posting needs. */
 export interface PostsParts {
@@ -275,7 +275,7 @@ export class Posts {
         channel: message.channel,
         root: message.root,
         before: message.order,
-        limit: MAX_QUOTED_MESSAGES,
+        limit: maxQuotedMessages,
       }),
     ]);
     return [...(root ? [root] : []), ...page.messages].filter(({ isDeleted }) => !isDeleted);
@@ -319,9 +319,9 @@ function assertPostable(text: string, files: readonly unknown[], maxFiles: numbe
   if (text === "" && files.length === 0) {
     throw new BotError("bad-input", { detail: "The message is empty." });
   }
-  if (text.length > MAX_TEXT_CHARACTERS) {
+  if (text.length > maxTextCharacters) {
     throw new BotError("bad-input", {
-      detail: `The message has ${text.length} characters; the limit is ${MAX_TEXT_CHARACTERS}. Longer text can be attached as a file.`,
+      detail: `The message has ${text.length} characters; the limit is ${maxTextCharacters}. Longer text can be attached as a file.`,
     });
   }
   if (files.length > maxFiles) {

@@ -10,13 +10,13 @@ import type { Live } from "./live.ts";
 import type { ChatFile, ChatMessage, LiveDelta, ReplyPatch, ReplyState } from "./wire.ts";
 
 /** A browser draws 60 times a second; text that comes 25 times a second reads as flowing. */
-const FRAME_MS = 40;
+const frameMs = 40;
 /** For windows of other processes: each frame is told to all of these. */
-const FAR_FRAME_MS = 100;
+const farFrameMs = 100;
 /** What a crash may take back from the screen: the next attempt writes the same message on. */
-const SAVE_EVERY_MS = 1000;
+const saveEveryMs = 1000;
 /** The one message of a reply: the console shows any length. */
-const INDEX = 0;
+const onlyIndex = 0;
 
 /** What a reply needs. */
 export interface WebReplyParts {
@@ -94,7 +94,7 @@ export class WebReply implements Reply {
   async lookAgain({ view, journal }: EndedReply): Promise<void> {
     const { history, live, log, to } = this.#parts;
     if (view.removed) return this.#removeAgain(journal, view.revision);
-    const segment = journal.saved.find(({ index }) => index === INDEX);
+    const segment = journal.saved.find(({ index }) => index === onlyIndex);
     const known = segment && (await history.message(segment.id));
     if (!known) return;
     const right = drawOn(known, view);
@@ -108,7 +108,7 @@ export class WebReply implements Reply {
   async #removeAgain(journal: ReplyJournal, lastRevision: number): Promise<void> {
     const { history, live } = this.#parts;
     for (let revision = 0; revision <= lastRevision; revision += 1) {
-      const message = await history.message(idOf(journal.intentId(INDEX, revision)));
+      const message = await history.message(idOf(journal.intentId(onlyIndex, revision)));
       if (!message) continue;
       await history.remove(message);
       live.publish({ type: "remove", channel: message.channel, id: message.id });
@@ -122,7 +122,7 @@ export class WebReply implements Reply {
         const view = this.#newest;
         this.#newest = undefined;
         if (view) await this.#draw(view);
-        const isDue = this.#parts.now() - this.#storedAtMs >= SAVE_EVERY_MS;
+        const isDue = this.#parts.now() - this.#storedAtMs >= saveEveryMs;
         if (!this.#isStored && (isDue || (this.#isHurried && !this.#newest))) await this.#store();
         if (!this.#isHurried && (this.#newest || !this.#isStored)) await this.#pause();
       }
@@ -166,17 +166,23 @@ export class WebReply implements Reply {
       this.#publish(view, message);
       return;
     }
-    const doubtful = journal.doubtful.find(({ index }) => index === INDEX);
+    const doubtful = journal.doubtful.find(({ index }) => index === onlyIndex);
     // One that was to be created, and may have been seen, is created under the same id.
-    const intentId = doubtful?.intentId ?? journal.intentId(INDEX, view.revision);
+    const intentId = doubtful?.intentId ?? journal.intentId(onlyIndex, view.revision);
     const content = { type: "text", from: 0, to: view.text.length } as const;
     const { revision } = view;
-    await journal.before({ index: INDEX, content, revision, intentId, atMs: this.#parts.now() });
+    await journal.before({
+      index: onlyIndex,
+      content,
+      revision,
+      intentId,
+      atMs: this.#parts.now(),
+    });
     const added = await history.add(drawOn(this.#blank(idOf(intentId)), view));
     const message = { ...drawOn(added, view), version: history.stamp() };
     if (added.text !== message.text) await history.write(message);
     this.#publish(view, message);
-    await journal.after({ index: INDEX, id: message.id, content, revision, closed: false });
+    await journal.after({ index: onlyIndex, id: message.id, content, revision, closed: false });
     if (message.root === null) return;
     const summary = await history.summary(message.channel, message.root);
     const { channel, root } = message;
@@ -185,16 +191,16 @@ export class WebReply implements Reply {
 
   async #fromEarlierAttempt(): Promise<ChatMessage | undefined> {
     const { history, journal } = this.#parts;
-    const segment = journal.saved.find(({ index }) => index === INDEX);
+    const segment = journal.saved.find(({ index }) => index === onlyIndex);
     if (segment) return history.message(segment.id);
-    const doubtful = journal.doubtful.find(({ index }) => index === INDEX);
+    const doubtful = journal.doubtful.find(({ index }) => index === onlyIndex);
     if (!doubtful) return undefined;
     const stored = await history.message(idOf(doubtful.intentId));
     if (!stored) return undefined;
     // Stored, but perhaps not in its thread yet: adding again makes it whole.
     const message = await history.add(stored);
     const { content, revision } = doubtful;
-    await journal.after({ index: INDEX, id: message.id, content, revision, closed: false });
+    await journal.after({ index: onlyIndex, id: message.id, content, revision, closed: false });
     return message;
   }
 
@@ -223,7 +229,7 @@ export class WebReply implements Reply {
 
   async #close(message: ChatMessage): Promise<void> {
     const segment: ShownSegment = {
-      index: INDEX,
+      index: onlyIndex,
       id: message.id,
       content: { type: "text", from: 0, to: message.text.length },
       revision: message.reply?.revision ?? 0,
@@ -242,7 +248,7 @@ export class WebReply implements Reply {
     live.release(message.id);
     const { channel, id, root } = message;
     live.publish({ type: "remove", channel, id });
-    await journal.drop(INDEX);
+    await journal.drop(onlyIndex);
     this.#drawn = undefined;
     this.#isStored = true;
     if (root === null) return;
@@ -275,7 +281,7 @@ export class WebReply implements Reply {
     if (!this.#isDue) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
-      const timer = setTimeout(resolve, this.#parts.isFar ? FAR_FRAME_MS : FRAME_MS);
+      const timer = setTimeout(resolve, this.#parts.isFar ? farFrameMs : frameMs);
       await promise;
       clearTimeout(timer);
       this.#wake = undefined;
@@ -321,7 +327,7 @@ function changeOf(change: {
   };
 }
 
-const PATCHED = [
+const patched = [
   "status",
   "sources",
   "requests",
@@ -334,7 +340,7 @@ const PATCHED = [
 function patchOf(before: ReplyView, view: ReplyView): ReplyPatch | "whole" | undefined {
   if (view.steps.length < before.steps.length) return "whole";
   const set = Object.fromEntries(
-    PATCHED.filter((key) => view[key] !== before[key]).map((key) => [key, view[key]]),
+    patched.filter((key) => view[key] !== before[key]).map((key) => [key, view[key]]),
   ) as ReplyPatch["set"];
   const steps = view.steps.flatMap((step, index) => stepPatchOf(before.steps[index], step, index));
   if (steps.length === 0 && Object.keys(set).length === 0) return undefined;

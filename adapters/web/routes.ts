@@ -24,9 +24,9 @@ import type {
   Words,
 } from "./wire.ts";
 
-const PAGE_LIMIT = 50;
-const MAX_PAGE_LIMIT = 200;
-const THREADS_LIMIT = 50;
+const pageLimit = 50;
+const maxPageLimit = 200;
+const threadsLimit = 50;
 
 /** What the console's HTTP side needs. */
 export interface RoutesParts {
@@ -172,7 +172,7 @@ function addReading(app: Hono<Env>, parts: RoutesParts): void {
     );
     const root = context.req.query("root") || null;
     const before = countIn(context.req.query("before"));
-    const limit = Math.min(MAX_PAGE_LIMIT, countIn(context.req.query("limit")) ?? PAGE_LIMIT);
+    const limit = Math.min(maxPageLimit, countIn(context.req.query("limit")) ?? pageLimit);
     const page = await history.page({
       channel: channel.id,
       root,
@@ -204,7 +204,7 @@ function addReading(app: Hono<Env>, parts: RoutesParts): void {
 
   app.get("/console/api/threads", async (context) => {
     const { person } = context.var.speaker;
-    const roots = await history.threads(THREADS_LIMIT);
+    const roots = await history.threads(threadsLimit);
     const channels = new Map((await history.channels()).map((channel) => [channel.id, channel]));
     const threads = roots
       .filter((root) => mayRead(root.channel, person))

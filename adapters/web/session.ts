@@ -2,13 +2,13 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypt
 import type { HttpPeer } from "#ports/http";
 import type { Ledger } from "#ports/ledger";
 
-const COOKIE = "bobbin_session";
-const LIFETIME_MS = 30 * 24 * 60 * 60 * 1000;
-const SECRET = "web/session-secret";
+const cookieName = "bobbin_session";
+const lifetimeMs = 30 * 24 * 60 * 60 * 1000;
+const secretRegister = "web/session-secret";
 /** Wrong passwords: this many from one address, and this many in all, within the window. */
-const MAX_FAILURES_PER_ADDRESS = 10;
-const MAX_FAILURES = 100;
-const FAILURE_WINDOW_MS = 5 * 60 * 1000;
+const maxFailuresPerAddress = 10;
+const maxFailures = 100;
+const failureWindowMs = 5 * 60 * 1000;
 
 /** What sessions need. */
 export interface SessionsParts {
@@ -47,8 +47,8 @@ export class Sessions {
   async open(): Promise<void> {
     const { ledger } = this.#parts;
     const fresh = randomBytes(32).toString("hex");
-    await ledger.apply({ registers: [{ name: SECRET, value: fresh, ifVersion: 0 }] });
-    const stored = (await ledger.read(SECRET))?.value;
+    await ledger.apply({ registers: [{ name: secretRegister, value: fresh, ifVersion: 0 }] });
+    const stored = (await ledger.read(secretRegister))?.value;
     if (typeof stored !== "string") throw new Error("the console's session secret is damaged");
     this.#secret = stored;
   }
@@ -62,20 +62,20 @@ export class Sessions {
 
   login(password: string, peer: HttpPeer): LoginAnswer {
     const now = this.#parts.now();
-    this.#failures = this.#failures.filter(({ atMs }) => atMs > now - FAILURE_WINDOW_MS);
+    this.#failures = this.#failures.filter(({ atMs }) => atMs > now - failureWindowMs);
     const own = this.#failures.filter(({ address }) => address === peer.address);
-    if (own.length >= MAX_FAILURES_PER_ADDRESS || this.#failures.length >= MAX_FAILURES) {
-      const oldest = (own.length >= MAX_FAILURES_PER_ADDRESS ? own : this.#failures)[0];
-      const retryAfterMs = (oldest?.atMs ?? now) + FAILURE_WINDOW_MS - now;
+    if (own.length >= maxFailuresPerAddress || this.#failures.length >= maxFailures) {
+      const oldest = (own.length >= maxFailuresPerAddress ? own : this.#failures)[0];
+      const retryAfterMs = (oldest?.atMs ?? now) + failureWindowMs - now;
       return { status: "slow-down", retryAfterMs };
     }
     if (this.#parts.password === undefined || !isSame(password, this.#parts.password)) {
       this.#failures.push({ address: peer.address, atMs: now });
       return { status: "wrong" };
     }
-    const expires = String(now + LIFETIME_MS);
+    const expires = String(now + lifetimeMs);
     const token = `${expires}.${this.#sign(expires)}`;
-    return { status: "open", cookie: this.#cookie(token, LIFETIME_MS / 1000) };
+    return { status: "open", cookie: this.#cookie(token, lifetimeMs / 1000) };
   }
 
   /** The header that ends a session in its browser. */
@@ -96,7 +96,7 @@ export class Sessions {
 
   #cookie(token: string, maxAgeSeconds: number): string {
     const secure = this.#parts.isSecure ? "; Secure" : "";
-    return `${COOKIE}=${token}; Path=/; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Strict${secure}`;
+    return `${cookieName}=${token}; Path=/; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Strict${secure}`;
   }
 }
 
@@ -125,7 +125,7 @@ export function isSameOrigin(request: Request): boolean {
 function cookieIn(header: string): string | undefined {
   for (const part of header.split(";")) {
     const [name, value] = part.trim().split("=");
-    if (name === COOKIE) return value;
+    if (name === cookieName) return value;
   }
   return undefined;
 }

@@ -35,8 +35,8 @@ export type DecisionMade =
   | { readonly type: "finish" }
   | { readonly type: "answer"; readonly answers: { readonly [id: string]: string } };
 
-const BASE = "/console/api/";
-const RETRY_MS = [300, 1000, 2000, 4000, 8000];
+const apiBase = "/console/api/";
+const retryMs = [300, 1000, 2000, 4000, 8000];
 
 /** The console's HTTP API, speaking as one person. */
 export class Api {
@@ -47,15 +47,15 @@ export class Api {
   }
 
   static async session(): Promise<SessionAnswer> {
-    return call("GET", `${BASE}session`);
+    return call("GET", `${apiBase}session`);
   }
 
   static async login(password: string): Promise<void> {
-    await call("POST", `${BASE}login`, { password });
+    await call("POST", `${apiBase}login`, { password });
   }
 
   static async logout(): Promise<void> {
-    await call("POST", `${BASE}logout`, {});
+    await call("POST", `${apiBase}logout`, {});
   }
 
   state(): Promise<ConsoleState> {
@@ -191,7 +191,7 @@ export class Api {
     path: string,
     query: { readonly [name: string]: string | number | null | undefined } = {},
   ): string {
-    const url = new URL(BASE + path, location.origin);
+    const url = new URL(apiBase + path, location.origin);
     url.searchParams.set("as", this.#as);
     for (const [name, value] of Object.entries(query)) {
       if (value !== null && value !== undefined) url.searchParams.set(name, String(value));
@@ -225,7 +225,7 @@ async function call<T>(method: string, url: string, body?: unknown): Promise<T> 
 
 /** Tries for about 15 seconds: a server that starts again is back by then. */
 async function insist<T>(attempt: () => Promise<T>): Promise<T> {
-  for (const wait of RETRY_MS) {
+  for (const wait of retryMs) {
     try {
       return await attempt();
     } catch (error) {

@@ -10,7 +10,7 @@ import { Sidebar, threadList } from "./sidebar.ts";
 import { type Change, Store } from "./store.ts";
 import { TimelineView } from "./timeline-view.ts";
 
-const ANNOUNCED_CHARACTERS = 300;
+const announcedCharacters = 300;
 
 interface Pane {
   readonly element: HTMLElement;
@@ -339,7 +339,7 @@ export class App implements PageContext {
       } else if (reply.status === "waiting") {
         announce(`${author.name} needs a decision: ${reply.requests[0]?.title ?? ""}`);
       } else if (was !== undefined) {
-        announce(`${author.name} answered: ${text.slice(0, ANNOUNCED_CHARACTERS)}`);
+        announce(`${author.name} answered: ${text.slice(0, announcedCharacters)}`);
       }
       return;
     }

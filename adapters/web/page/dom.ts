@@ -43,7 +43,7 @@ export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-const PATHS = {
+const paths = {
   send: "M5 12h13M12 5l7 7-7 7",
   plus: "M12 5v14M5 12h14",
   attach:
@@ -85,7 +85,7 @@ const PATHS = {
   clock: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18M12 7v5l3 2",
 } as const;
 
-export type IconName = keyof typeof PATHS;
+export type IconName = keyof typeof paths;
 
 /** A line icon in the color of the text. Always beside words or a label, so hidden from readers. */
 export function icon(name: IconName): SVGSVGElement {
@@ -99,7 +99,7 @@ export function icon(name: IconName): SVGSVGElement {
     svg.setAttribute(key, value);
   }
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  path.setAttribute("d", PATHS[name]);
+  path.setAttribute("d", paths[name]);
   svg.append(path);
   return svg;
 }

@@ -30,9 +30,9 @@ type Environment = ParserEnvironment & {
 const plain = createParser(false);
 const withBreaks = createParser(true);
 /** Longer code is shown, not coloured: colouring would hold the page up. */
-const MAX_HIGHLIGHTED_CHARACTERS = 60_000;
+const maxHighlightedCharacters = 60_000;
 /** `[name]: address` anywhere. */
-const DEFINITION = /^\s{0,3}\[[^\]]+\]:/m;
+const definitionPattern = /^\s{0,3}\[[^\]]+\]:/m;
 
 /**
  * Renders Markdown that may still be growing.
@@ -69,7 +69,7 @@ export class MarkdownView {
     this.#text = text;
     this.#isOpen = isOpen;
     // A link's definition may stand behind its use: the whole text, read once more, finds it.
-    if (!isMore || (closes && DEFINITION.test(text))) this.#clear();
+    if (!isMore || (closes && definitionPattern.test(text))) this.#clear();
     this.#renderTail();
     this.element.classList.toggle("is-open", isOpen);
   }
@@ -469,7 +469,7 @@ function dressCode(pre: HTMLPreElement, isFinal: boolean): void {
 
 function colour(code: HTMLElement, language: string, text: string): void {
   const known = highlight.getLanguage(language) ? language : undefined;
-  if (!known || text.length > MAX_HIGHLIGHTED_CHARACTERS) return;
+  if (!known || text.length > maxHighlightedCharacters) return;
   const { value } = highlight.highlight(text, { language: known, ignoreIllegals: true });
   code.replaceChildren(sanitized(value));
 }

@@ -6,7 +6,7 @@ import { MarkdownView } from "./markdown.ts";
 import { ReplyView } from "./reply-view.ts";
 
 /** Shown by `<img>`; the server sends exactly these as images. */
-const IMAGE_TYPES = /^image\/(png|jpeg|gif|webp|avif|svg\+xml)\b/;
+const imageTypes = /^image\/(png|jpeg|gif|webp|avif|svg\+xml)\b/;
 const prefersStillness = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 /** Avatar of a person (initials on a colour of their own) or of the bot. */
@@ -200,11 +200,11 @@ export class MessageView {
     const download = h(
       "a",
       { class: "file-link", href: url, download: file.name, title: `Download ${file.name}` },
-      icon(IMAGE_TYPES.test(file.mimeType) ? "image" : "file"),
+      icon(imageTypes.test(file.mimeType) ? "image" : "file"),
       h("span", { class: "file-words" }, name, about),
       icon("download"),
     );
-    if (!IMAGE_TYPES.test(file.mimeType)) return h("div", { class: "file" }, download);
+    if (!imageTypes.test(file.mimeType)) return h("div", { class: "file" }, download);
     const alt = file.altText || file.name;
     return h(
       "figure",

@@ -2,7 +2,7 @@ import type { PostAnswer } from "../wire.ts";
 import { attempt, type PageContext } from "./context.ts";
 
 /** Who waits longer than this is shown that it is still being sent. */
-const SLOW_MS = 400;
+const slowMs = 400;
 
 /** What a person sent, as long as the server has not taken it. */
 export interface Unsent {
@@ -69,7 +69,7 @@ export class Outbox {
     const timer = setTimeout(() => {
       this.#slow.add(nonce);
       this.#tell(unsent);
-    }, SLOW_MS);
+    }, slowMs);
     const answer = await attempt(this.#page, () =>
       changes === undefined
         ? api.post({ nonce, channel, root, text, fileIds })

@@ -5,8 +5,8 @@ import { MarkdownView } from "./markdown.ts";
 import { MessageView } from "./message-view.ts";
 import { type Change, timelineKey, type Whisper } from "./store.ts";
 
-const NEAR_END_PX = 90;
-const SAME_BREATH_MS = 5 * 60_000;
+const nearEndPx = 90;
+const sameBreathMs = 5 * 60_000;
 
 /** The messages of a channel or of a thread, newest at the end, older ones loaded on the way up. */
 export class TimelineView {
@@ -303,7 +303,7 @@ export class TimelineView {
 
   #onScroll(): void {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-    const isNearEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    const isNearEnd = scrollHeight - scrollTop - clientHeight < nearEndPx;
     // Only going up leaves the end: text that grows faster than it scrolls does not.
     if (isNearEnd) this.#isAtEnd = true;
     else if (scrollTop < this.#scrolledTo) this.#isAtEnd = false;
@@ -343,6 +343,6 @@ function isSameBreath(before: ChatMessage, message: ChatMessage): boolean {
     before.author.key === message.author.key &&
     message.author.kind === "person" &&
     before.id !== message.root &&
-    message.sentAtMs - before.sentAtMs < SAME_BREATH_MS
+    message.sentAtMs - before.sentAtMs < sameBreathMs
   );
 }
