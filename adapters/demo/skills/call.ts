@@ -60,7 +60,9 @@ const examples: { readonly [name: string]: string } = {
   query_data: "{}",
   publish_report: '{"title": "Weekly status", "body": "All is well."}',
   ask_form:
-    '{"title": "Lunch", "fields": [{"id": "dish", "label": "What do you want?", "choices": ["Soup", "Salad", "Pasta"]}, {"id": "wish", "label": "Anything else?"}]}',
+    '{"title": "Lunch", "fields": [{"id": "dish", "label": "What do you want?", "choices": ["Soup", "Salad", "Pasta"]}, {"id": "wish", "label": "Anything else?", "optional": true}]}',
+  display_quiz:
+    '{"title": "Capitals", "questions": [{"question_text": "What is the capital of Peru?", "question_type": "MULTIPLE_CHOICE", "choices": ["Lima", "Cusco"]}]}',
   summarise_table: "{}",
 };
 

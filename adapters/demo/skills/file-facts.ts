@@ -30,10 +30,14 @@ export const describeAttached: Skill = ({ text, files, imageCount }, turn) => {
   const sent = files.length > 0 || !isFirst ? files : turn.files;
   if (sent.length === 0 && imageCount === 0) return undefined;
   const excuse =
-    text === "" ? [] : ["Without a model I cannot answer that, but this is what was sent:"];
+    text === ""
+      ? []
+      : ["Without a model I cannot answer that, but this is what I see of what was sent:"];
   const images =
     imageCount > 0
-      ? [`${count(imageCount, "image")} came with it. Without a model nobody can look at them.`]
+      ? [
+          `${count(imageCount, "image")} came with it. Without a model nobody can look at ${imageCount === 1 ? "it" : "them"}.`,
+        ]
       : [];
   return say(...excuse, ...sent.slice(-10).map(factsText), ...images);
 };
@@ -111,7 +115,7 @@ export function textOf(file: ReachableFile): string | undefined {
 }
 
 export function namesOf(files: readonly ReachableFile[]): string {
-  return files.map(({ name }) => inline(name)).join(", ");
+  return [...new Set(files.map(({ name }) => inline(name)))].join(", ");
 }
 
 function named(files: readonly ReachableFile[], name: string): readonly ReachableFile[] {

@@ -12,12 +12,18 @@ export const search: Skill = ({ text }, turn) => {
   if (!match) return undefined;
   const query = (match[1] ?? "").replace(/^["'`“]|["'`”]$/g, "").trim();
   const readable = turn.files.filter((file) => textOf(file) !== undefined);
+  const others = turn.files.filter((file) => textOf(file) === undefined);
+  const unread =
+    others.length > 0 ? [`Without a model I cannot look into ${namesOf(others)}.`] : [];
   if (readable.length === 0) {
-    return say("No text is within my reach. Attach one and search again.");
+    return say("No text is within my reach. Attach one and search again.", ...unread);
   }
   const passages = passagesFor(query, readable);
   if (passages.length > 0) return found(query, passages, turn);
-  const nothing = say(`I found nothing about “${inline(query)}” in ${namesOf(readable)}.`);
+  const nothing = say(
+    `I found nothing about “${inline(query)}” in ${namesOf(readable)}.`,
+    ...unread,
+  );
   return nothing.type === "answer" && canSearch(turn)
     ? { ...nothing, acts: [{ type: "search", query, passages: [] }, ...nothing.acts] }
     : nothing;

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import type { ResponseInputItem, Tool } from "openai/resources/responses/responses";
 import { describe, expect, test } from "vitest";
 import { builtInTools } from "../../../src/tools/built-in.ts";
+import { toolContext } from "../../fakes/tool-context.ts";
 import {
   answerOf,
   collect,
@@ -33,6 +34,16 @@ describe("help", () => {
       const tool = builtInTools.find((one) => one.spec.name === name);
       expect(tool?.check(JSON.parse(args))).toMatchObject({ ok: true });
     }
+  });
+
+  test.each(["ask_form", "display_quiz"])("its call of %s asks something", async (name) => {
+    const { text } = await answerOf(demoClient(), "help", { tools: functions });
+    const [, args = ""] = new RegExp(`^call ${name} (.*)$`, "m").exec(text) ?? [];
+    const tool = builtInTools.find((one) => one.spec.name === name);
+    const checked = tool?.check(JSON.parse(args));
+    if (!checked?.ok) throw new Error(checked?.problem);
+    const result = await tool?.run(checked.value, toolContext(), new AbortController().signal);
+    expect(result).toMatchObject({ type: "ask" });
   });
 
   test("a function nobody knows gets an example made of its schema", async () => {
@@ -132,7 +143,7 @@ describe("files people send", () => {
     ];
     const { text } = await answerOf(demoClient(), input);
     expect(text).toContain("**in.txt**: 5 bytes, text of 1 line and 1 word.");
-    expect(text).toContain("1 image came with it. Without a model nobody can look at them.");
+    expect(text).toContain("1 image came with it. Without a model nobody can look at it.");
   });
 });
 
@@ -194,6 +205,18 @@ describe("search", () => {
     const { text, response } = await answerOf(client, "find unicorns", request);
     expect(text).toContain("I found nothing about “unicorns” in handbook.md.");
     expect(response.output[0]).toMatchObject({ type: "file_search_call", results: [] });
+  });
+
+  test("what cannot be looked into is named, and nothing twice", async () => {
+    const client = demoClient();
+    const ids = [
+      await upload(client, "handbook.md", handbook),
+      await upload(client, "handbook.md", handbook),
+      await upload(client, "invoice.pdf", "%PDF-1.7\0"),
+    ];
+    const { text } = await answerOf(client, messageWith("search unicorns", ids));
+    expect(text).toContain("I found nothing about “unicorns” in handbook.md.\n");
+    expect(text).toContain("Without a model I cannot look into invoice.pdf.");
   });
 
   test("a text in the message is searched, and cited, without an index", async () => {
