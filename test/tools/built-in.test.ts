@@ -38,24 +38,8 @@ describe("every built-in function", () => {
   );
 
   test("has a name of its own", () => {
-    expect(builtInTools.map(({ spec }) => spec.name).toSorted()).toEqual([
-      "ask_form",
-      "calculate",
-      "current_time",
-      "display_quiz",
-      "make_chart",
-      "publish_report",
-      "summarise_table",
-    ]);
-  });
-
-  test("acts without asking unless it puts something before everybody", () => {
-    expect(builtInTools.filter((t) => t.needsApproval).map((t) => t.spec.name)).toEqual([
-      "publish_report",
-    ]);
-    expect(builtInTools.filter((t) => !t.idempotent).map((t) => t.spec.name)).toEqual([
-      "publish_report",
-    ]);
+    const names = builtInTools.map(({ spec }) => spec.name);
+    expect(new Set(names).size).toBe(names.length);
   });
 });
 
@@ -204,6 +188,10 @@ test("reading a table stops when the call is aborted", async () => {
 });
 
 describe("publish_report", () => {
+  test("puts something before everybody: it asks first, and again after a crash", () => {
+    expect(publishReport).toMatchObject({ needsApproval: true, idempotent: false });
+  });
+
   test("publishes the document with date and name", async () => {
     const result = await call(publishReport, { title: "Weekly  status", body: "All *well*.\n" });
     const file = await fileOf(result);
