@@ -48,20 +48,35 @@ const patientMs = 30_000;
 /** How long a backend waits that is to find out that a stream hangs. */
 const impatientMs = 1_000;
 
+/** A model service on loopback that answers as it is told, in whatever the driver speaks. */
+export interface ScriptedService {
+  /** What the driver is given as its base URL. */
+  readonly url: string;
+  /** What the next requests to the model are answered with, one each; after that: `OK.` */
+  script(...turns: readonly ScriptedTurn[]): void;
+  /** The bodies of what asked the model, in order. */
+  readonly asked: readonly { readonly [key: string]: unknown }[];
+  /** The same requests; `abandoned` resolves to true when the client went before the answer was complete. */
+  readonly asking: readonly { readonly abandoned: Promise<boolean> }[];
+  close(): Promise<void>;
+}
+
 /**
  * What every driver promises to the run engine, against a scripted model service on loopback.
- * `create` gets its base URL, and after how long a silent stream is to be cut.
+ * `create` gets its base URL, and after how long a silent stream is to be cut. `listen` starts the
+ * service; without it, it is one that speaks OpenAI's APIs.
  */
 export function describeModelBackend(
   name: string,
   create: (baseUrl: string, idleTimeoutMs: number) => ModelBackend,
+  listen: () => Promise<ScriptedService> = () => new OpenAIServer().listen(),
 ): void {
   describe(`${name} as a model backend`, () => {
-    let server: OpenAIServer;
+    let server: ScriptedService;
     let backend: ModelBackend;
 
     beforeEach(async () => {
-      server = await new OpenAIServer().listen();
+      server = await listen();
       backend = create(server.url, patientMs);
     });
 
@@ -229,7 +244,7 @@ export function describeModelBackend(
     test("a service that cannot be reached is told as such", async () => {
       await server.close();
       expect(failureOf(await ask(backend, modelTurn()))).toBe("model-unreachable");
-      server = await new OpenAIServer().listen();
+      server = await listen();
     });
 
     test("events of a later release change nothing", async () => {
