@@ -1,8 +1,8 @@
 import type { TranscriptEntry } from "#domain/thread";
+import { authorLine, quotedBlock, summaryBlock } from "#domain/transcript";
 import type { ModelTurn } from "#ports/model-backend";
 import { isReasoningModel } from "./profiles.ts";
 import { assistantText, withAttachedNote } from "./request.ts";
-import { authorLine, quotedBlock, summaryBlock } from "./transcript.ts";
 
 type Wire = { readonly [key: string]: unknown };
 

@@ -2,6 +2,7 @@ import { APIError, type OpenAI, toFile } from "openai";
 import { BotError } from "#domain/errors";
 import type { StoredFile } from "#domain/file";
 import type { ToolOutputEntry, TranscriptEntry } from "#domain/thread";
+import { documentBlock, entriesAfter, filesOfPeople, settleCalls } from "#domain/transcript";
 import { noUsage } from "#domain/usage";
 import type {
   BackendState,
@@ -23,7 +24,6 @@ import { effectiveUse, isViewableImage, textPart } from "./files.ts";
 import { listModels } from "./models.ts";
 import { ParameterMemory } from "./parameters.ts";
 import { EventSource, joinTexts, systemTimers, type Timers } from "./stream.ts";
-import { documentBlock, entriesAfter, filesOfPeople, settleCalls } from "./transcript.ts";
 import { asObject, asString, asStrings } from "./wire.ts";
 
 export interface AssistantsOptions extends ClientOptions {

@@ -2,6 +2,7 @@ import type { OpenAI } from "openai";
 import type { ChatCompletionCreateParamsStreaming } from "openai/resources/chat/completions";
 import { BotError } from "#domain/errors";
 import type { StoredFile } from "#domain/file";
+import { filesOfPeople, settleCalls } from "#domain/transcript";
 import { noUsage } from "#domain/usage";
 import type { Capabilities, ModelBackend, ModelEvent, ModelTurn } from "#ports/model-backend";
 import { ChatReader } from "./chat-events.ts";
@@ -21,7 +22,6 @@ import { ParameterMemory } from "./parameters.ts";
 import { type EndpointProfile, profileOf } from "./profiles.ts";
 import type { InlinePart } from "./request.ts";
 import { EventSource, joinTexts, systemTimers, type Timers } from "./stream.ts";
-import { filesOfPeople, settleCalls } from "./transcript.ts";
 
 export interface ChatOptions extends ClientOptions {
   /** What the server can do. Default: by its base URL. */

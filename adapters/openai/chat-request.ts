@@ -5,11 +5,11 @@ import type {
 } from "openai/resources/chat/completions";
 import type { StoredFile } from "#domain/file";
 import type { TranscriptEntry, UserEntry } from "#domain/thread";
+import { authorLine, documentBlock, quotedBlock, summaryBlock } from "#domain/transcript";
 import type { ModelTurn } from "#ports/model-backend";
 import { searchesItself } from "./files.ts";
 import { type EndpointProfile, isReasoningModel } from "./profiles.ts";
 import { assistantText, type InlinePart, withAttachedNote } from "./request.ts";
-import { authorLine, documentBlock, quotedBlock, summaryBlock } from "./transcript.ts";
 
 /** All that a chat request is made of. This module is pure. */
 export interface ChatRequest {

@@ -12,15 +12,15 @@ import type { StoredFile } from "#domain/file";
 import type { Json } from "#domain/json";
 import type { TranscriptEntry } from "#domain/thread";
 import type { HostedToolType } from "#domain/tool";
-import type { ModelTurn } from "#ports/model-backend";
-import { type EndpointProfile, isReasoningModel } from "./profiles.ts";
 import {
   attachedNote,
   authorLine,
   documentBlock,
   quotedBlock,
   summaryBlock,
-} from "./transcript.ts";
+} from "#domain/transcript";
+import type { ModelTurn } from "#ports/model-backend";
+import { type EndpointProfile, isReasoningModel } from "./profiles.ts";
 import { asObject, asString } from "./wire.ts";
 
 /** How one of our files is given to the model, once everything it takes has been done. */

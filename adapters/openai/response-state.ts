@@ -1,10 +1,10 @@
 import type { Json } from "#domain/json";
 import type { Source } from "#domain/run-event";
 import type { TranscriptEntry } from "#domain/thread";
+import { filesOfPeople, filesOfReplies } from "#domain/transcript";
 import type { ModelTurn } from "#ports/model-backend";
 import type { RemoteLoss } from "./failures.ts";
 import { fromRemoteFiles, noRemoteFiles, type RemoteFiles, toRemoteFiles } from "./files.ts";
-import { filesOfPeople, filesOfReplies } from "./transcript.ts";
 import { asObject, asString, asStrings } from "./wire.ts";
 
 /** How one turn is to be asked: changed when something it relied on turns out to be gone. */

@@ -3,6 +3,7 @@ import type { ResponseCreateParamsStreaming } from "openai/resources/responses/r
 import { BotError } from "#domain/errors";
 import type { Json } from "#domain/json";
 import type { TranscriptEntry } from "#domain/thread";
+import { entriesAfter, filesOfPeople, settleCalls } from "#domain/transcript";
 import { noUsage } from "#domain/usage";
 import type { Log } from "#ports/log";
 import type {
@@ -45,7 +46,6 @@ import {
   toKept,
 } from "./response-state.ts";
 import { EventSource, joinTexts, systemTimers, type Timers } from "./stream.ts";
-import { entriesAfter, filesOfPeople, settleCalls } from "./transcript.ts";
 import { UploadMemory } from "./upload-memory.ts";
 import { asNumber, asObject, asString, asStrings } from "./wire.ts";
 

@@ -3,6 +3,7 @@ import { APIConnectionError, APIError } from "openai";
 import { describe, expect, test } from "vitest";
 import { BotError } from "#domain/errors";
 import type { TranscriptEntry } from "#domain/thread";
+import { settleCalls } from "#domain/transcript";
 import { createClient } from "../../../adapters/openai/client.ts";
 import {
   refusedParameter,
@@ -13,7 +14,6 @@ import {
 import { ParameterMemory } from "../../../adapters/openai/parameters.ts";
 import { chooseApi, isReasoningModel, profileOf } from "../../../adapters/openai/profiles.ts";
 import { EventSource, type Timers } from "../../../adapters/openai/stream.ts";
-import { settleCalls } from "../../../adapters/openai/transcript.ts";
 import { callEntry, outputEntry, userEntry } from "../../fakes/model-turn.ts";
 
 describe("which server is which", () => {

@@ -4,7 +4,7 @@ import type {
   ToolOutputEntry,
   TranscriptEntry,
   UserEntry,
-} from "#domain/thread";
+} from "./thread.ts";
 
 /** What a model reads for a call whose output was lost: it was stopped, or a crash came between. */
 const interruptedOutput =
