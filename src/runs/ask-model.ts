@@ -1,4 +1,5 @@
 import { BotError, type BotErrorCode, isTransient } from "#domain/errors";
+import type { IncompleteReason } from "#domain/run";
 import type { TranscriptEntry } from "#domain/thread";
 import { noUsage } from "#domain/usage";
 import type { Span } from "#ports/metrics";
@@ -55,10 +56,9 @@ export async function askModel(
       shown: resumeAt !== null,
       end: undefined,
     };
-    const { backend, modelPauses } = environment;
+    const { backend } = environment;
     const { model } = turn.assistant;
-    const pauseMs = Math.min(modelPauses.waitMs(model), environment.limits.retryWaitMaxMs);
-    if (pauseMs > 0 && !resumeAt) await environment.sleep(pauseMs, signal);
+    if (!resumeAt) await waitForModel(model, environment, signal);
     const events =
       resumeAt && backend.resume
         ? backend.resume(turn, resumeAt.cursor, signal)
@@ -82,26 +82,15 @@ export async function askModel(
       await storeTurn(work, environment, { turn, reception, end, result: end.result });
       return undefined;
     }
-    if (end.result.status === "incomplete") {
-      const said = saidBy(turn, reception, true, environment);
-      work.mark();
-      work.update({
-        entries: [...work.state.entries, ...said],
-        live: null,
-        answered: { status: "incomplete", reason: end.result.reason },
-      });
+    const { result } = end;
+    if (result.status === "incomplete") {
+      keepIncomplete(work, environment, { turn, reception, reason: result.reason });
     }
     await chargeTurn(work, environment, end);
-    if (end.result.status === "incomplete") return undefined;
+    if (result.status === "incomplete") return undefined;
 
-    const failure = end.result;
-    if (failure.code === "model-busy" && canRetry(failure, 0, environment)) {
-      modelPauses.busy(model, failure.retryAfterMs ?? 0);
-    }
-    environment.log.warn(
-      { run: turn.runId, turn: turnNumber, attempt, code: failure.code, err: failure.cause },
-      "model turn failed",
-    );
+    const failure = result;
+    noteFailure(failure, { turn, attempt }, environment);
     const tooLong = failure.code === "context-too-long";
     if (tooLong ? mended : !canRetry(failure, attempt, environment)) {
       keepPartial(work, environment, { turn, reception, signal });
@@ -121,6 +110,30 @@ export async function askModel(
     work.update({ live: null });
     if (reception.shown) work.tell({ type: "turn-restart" });
   }
+}
+
+/** Others, or an earlier turn, may have been told that the model is busy. */
+async function waitForModel(
+  model: string,
+  { modelPauses, limits, sleep }: RunEnvironment,
+  signal: AbortSignal,
+): Promise<void> {
+  const pauseMs = Math.min(modelPauses.waitMs(model), limits.retryWaitMaxMs);
+  if (pauseMs > 0) await sleep(pauseMs, signal);
+}
+
+/** Tells the log of a failure, and everybody who asks this model when it is busy. */
+function noteFailure(
+  failure: Failure,
+  { turn, attempt }: { readonly turn: ModelTurn; readonly attempt: number },
+  environment: RunEnvironment,
+): void {
+  const { modelPauses, log } = environment;
+  const { code, cause, retryAfterMs } = failure;
+  if (code === "model-busy" && canRetry(failure, 0, environment)) {
+    modelPauses.busy(turn.assistant.model, retryAfterMs ?? 0);
+  }
+  log.warn({ run: turn.runId, turn: turn.turn, attempt, code, err: cause }, "model turn failed");
 }
 
 function endSpan(span: Span, end: TurnEnd | undefined): void {
@@ -359,6 +372,26 @@ function keepPartial(
   if (signal.reason === "shutdown" || signal.reason === "lease-lost") return;
   const said = saidBy(turn, reception, true, environment);
   work.update({ entries: [...work.state.entries, ...said], live: null });
+}
+
+/** A turn the service cut short is an answer all the same. */
+function keepIncomplete(
+  work: RunWork,
+  environment: RunEnvironment,
+  from: {
+    readonly turn: ModelTurn;
+    readonly reception: Reception;
+    readonly reason: IncompleteReason;
+  },
+): void {
+  const { turn, reception, reason } = from;
+  const said = saidBy(turn, reception, true, environment);
+  work.mark();
+  work.update({
+    entries: [...work.state.entries, ...said],
+    live: null,
+    answered: { status: "incomplete", reason },
+  });
 }
 
 function cutShort(turn: ModelTurn): TurnEnd {
