@@ -40,7 +40,7 @@ export interface ListeningParts {
   readonly now: () => number;
 }
 
-/** How is listened. */
+/** Which Discord is listened to, and to what of it. */
 export interface ListeningOptions {
   readonly token: string;
   /** Undefined: Discord's own. */

@@ -40,13 +40,13 @@ export interface DiscordPlatformOptions extends ListeningOptions {
   readonly now?: () => number;
 }
 
-/** Discord as a platform. */
+/** Discord, and how it comes to have the bot. */
 export interface DiscordPlatform extends Platform {
   /** Where an admin of a server invites the bot; known once it has started. */
   readonly invite: string | undefined;
 }
 
-/** Creates the Discord platform for one application. */
+/** For one application; nothing is connected before it is started. */
 export function createDiscordPlatform(options: DiscordPlatformOptions): DiscordPlatform {
   return new Discord(options);
 }

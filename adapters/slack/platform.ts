@@ -56,13 +56,13 @@ export interface SlackPlatformOptions {
   readonly after?: Alarm;
 }
 
-/** Slack as a platform. */
+/** Slack, and what is served to it. */
 export interface SlackPlatform extends Platform {
   /** Where Slack posts to and browsers install the app, for the HTTP server. */
   readonly routes: HttpRoutes | undefined;
 }
 
-/** Creates the Slack platform. */
+/** For one workspace or for all that install the app; nothing is connected before it is started. */
 export function createSlackPlatform(options: SlackPlatformOptions): SlackPlatform {
   return new Slack(options);
 }

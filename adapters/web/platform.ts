@@ -66,7 +66,7 @@ export interface WebPlatform extends Platform {
   readonly routes: HttpRoutes;
 }
 
-/** Creates the built-in web console. */
+/** Serves its routes from when it is started. */
 export function createWebPlatform(options: WebPlatformOptions): WebPlatform {
   return new Web(options);
 }
