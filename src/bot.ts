@@ -402,6 +402,12 @@ class DurableBot implements Bot {
     return conversations;
   }
 
+  holdRuns(platform: string): void {
+    for (const work of this.#live.values()) {
+      if (work.task.place.platform === platform) work.hold();
+    }
+  }
+
   openFile: Bot["openFile"] = (file) => this.#environment.files.open(file.id);
 
   onFileStatus: Bot["onFileStatus"] = (listener) => {

@@ -73,11 +73,15 @@ const reasons: { readonly [code: number]: string } = {
     "The AutoMod of this server blocked the title of the thread.",
 };
 
-/** An error of a call that was to show something, in the bot's words. */
+/** An error of a call that was to show something, in the bot's words: what passes, and what does not. */
 export function asReplyError(error: unknown): unknown {
   const failure = failureOf(error);
   if (!failure) return error;
-  return new BotError("reply-impossible", { detail: detailOf(failure), cause: error });
+  const isLasting = failure.type === "refused" && failure.status !== 401;
+  return new BotError(isLasting ? "reply-impossible" : "platform-unavailable", {
+    detail: detailOf(failure),
+    cause: error,
+  });
 }
 
 function detailOf(failure: DiscordFailure): string {

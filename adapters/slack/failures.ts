@@ -22,9 +22,11 @@ export function failureOf(error: unknown): SlackFailure | undefined {
   }
   if (error instanceof WebAPIRequestError) return { type: "unclear", cause: "connection" };
   if (!(error instanceof WebAPIPlatformError)) return undefined;
-  const code = String(error.data.error);
-  // A page of HTML with status 200: a proxy spoke, not Slack.
-  if (!/^[a-z0-9_]+$/.test(code)) return { type: "unclear", cause: "not Slack's answer" };
+  const code: unknown = error.data.error;
+  // A page of HTML or nothing at all with status 200: a proxy spoke, not Slack.
+  if (typeof code !== "string" || !/^[a-z0-9_]+$/.test(code)) {
+    return { type: "unclear", cause: "not Slack's answer" };
+  }
   if (code === "ratelimited") return { type: "rate-limited", retryAfterMs: 5_000 };
   if (code === "fatal_error" || code === "internal_error" || code === "service_unavailable") {
     return { type: "unclear", cause: code };
@@ -110,11 +112,21 @@ export function reasonOf(code: string | undefined): string | undefined {
   return code === undefined ? undefined : reasons[code];
 }
 
-/** An error of a call that was to show something, in the bot's words. */
-export function asReplyError(error: unknown): unknown {
+/**
+ * An error of a call that was to show something, in the bot's words: what passes, and what does not.
+ * `mayComeBack`: a token that is refused now may be good again later.
+ */
+export function asReplyError(
+  error: unknown,
+  { mayComeBack = false }: { readonly mayComeBack?: boolean } = {},
+): unknown {
   const failure = failureOf(error);
   if (!failure) return error;
-  return new BotError("reply-impossible", { detail: detailOf(failure), cause: error });
+  const isLasting = failure.type === "refused" && !(mayComeBack && isDeadToken(failure.error));
+  return new BotError(isLasting ? "reply-impossible" : "platform-unavailable", {
+    detail: detailOf(failure),
+    cause: error,
+  });
 }
 
 function detailOf(failure: SlackFailure): string {

@@ -26,6 +26,7 @@ const words = {
   conflict: "Somebody else changed this at the same moment. Please try again.",
   "queue-full": "There are too many messages waiting here. Please wait for some answers first.",
   "store-unavailable": "I cannot reach my own storage right now. Please try again in a minute.",
+  "platform-unavailable": "I cannot reach the chat right now.",
 } as const;
 
 export type BotErrorCode = keyof typeof words;
@@ -58,6 +59,11 @@ export function isTransient(error: unknown): boolean {
 /** The store, not what was being done, is what failed: the same thing can be done once it is there again. */
 export function isOutage(error: unknown): boolean {
   return error instanceof BotError && error.code === "store-unavailable";
+}
+
+/** The chat platform, not what was to be shown, is what failed: the same can be shown once it is there again. */
+export function isPlatformOutage(error: unknown): boolean {
+  return error instanceof BotError && error.code === "platform-unavailable";
 }
 
 /** Words for the chat. They never carry internals; an unknown failure names the run to look up. */

@@ -170,6 +170,11 @@ export interface Bot {
    * conversations; may be repeated.
    */
   stopUnder(keyPrefix: string): Promise<number>;
+  /**
+   * Nothing can be shown on a platform for now: what is being answered there stops where it is, and goes
+   * on once {@link Platform.canShow} says that it can.
+   */
+  holdRuns(platform: string): void;
   /** The bytes of a reply's file, for delivering it. */
   openFile(file: ReplyFile): Promise<ReadableStream<Uint8Array>>;
   /** What became of each file of a message, once known; for showing it on the message. */

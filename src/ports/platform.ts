@@ -15,12 +15,23 @@ export const requestTimeoutMs = 15_000;
  */
 export interface Platform {
   readonly name: string;
-  /** Connects and starts handing what arrives to the bot. Resolves once messages can arrive. */
+  /**
+   * Connects and starts handing what arrives to the bot. Resolves once messages can arrive. Throws a
+   * BotError `platform-unavailable` while the platform is out of reach, and is called again later; what
+   * else it throws somebody has to put right.
+   */
   start(bot: Bot): Promise<void>;
   /** Stops taking new messages, then disconnects. Replies already open may still be shown. */
   stop(): Promise<void>;
   /** True while messages can arrive and replies can be shown; asked by `/readyz`. */
   isConnected(): boolean;
+  /** Why it is not connected, in words for an admin. Undefined when nothing is known to be wrong. */
+  problem?(): string | undefined;
+  /**
+   * False while nothing can be shown anywhere on the platform, and that may pass: who is to be answered
+   * there waits, and no model is asked. Absent where that cannot happen.
+   */
+  canShow?(): boolean;
   /** Opens the place a reply is drawn; after a crash with what the journal remembers. Never throws. */
   openReply(to: ReplyTarget, journal: ReplyJournal): Reply;
   /**
@@ -88,7 +99,10 @@ export interface Reply {
   hurry?(): void;
   /** Resolves once the last view given to `show` is visible: a parked or checkpointed run ends with it. */
   settle(): Promise<void>;
-  /** Resolves when every character is visible; throws a BotError when it cannot be. */
+  /**
+   * Resolves when every character is visible; throws a BotError when it cannot be: after
+   * `platform-unavailable` the same is tried again, with a reply opened anew.
+   */
   finish(view: ReplyView): Promise<void>;
 }
 

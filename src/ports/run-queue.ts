@@ -201,8 +201,8 @@ export type Outcome =
     }
   /** Waits for a person: holds its conversation, not a worker. */
   | { readonly type: "parked"; readonly untilMs: number; readonly checkpoint: Json }
-  /** Try the same again later; not counted as a crash. */
-  | { readonly type: "retry"; readonly afterMs: number; readonly checkpoint: Json }
+  /** Try the same again later; not counted as a crash. Without a checkpoint the one before stays. */
+  | { readonly type: "retry"; readonly afterMs: number; readonly checkpoint?: Json }
   /** Set aside: out of the line, kept for an admin. */
   | { readonly type: "failed"; readonly code: string; readonly change: LedgerChange };
 

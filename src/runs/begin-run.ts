@@ -195,6 +195,7 @@ function fresh(task: RunTask, nowMs: number): Checkpoint {
  * the right text, since nobody knows how much of the lost attempt was seen.
  */
 function recovered(saved: Checkpoint, canResume: boolean, lease: RunLease): Checkpoint {
+  if (saved.ended) return { ...saved, live: null, isShown: false };
   if (saved.live && canResume) {
     return { ...saved, view: raised(saved.live.view), isShown: false };
   }

@@ -2,6 +2,7 @@ import type { AssistantRef } from "#domain/assistant";
 import type { Json } from "#domain/json";
 import type { ReplyView } from "#domain/reply-view";
 import type { IncompleteReason } from "#domain/run";
+import type { RunEvent } from "#domain/run-event";
 import type { TranscriptEntry, UserEntry } from "#domain/thread";
 import type { Asked } from "#domain/tool";
 import type { Cost, Usage } from "#domain/usage";
@@ -33,6 +34,9 @@ export interface PendingCall {
         readonly personKeys?: readonly string[];
       };
 }
+
+/** How a run ended. */
+export type RunEnd = Extract<RunEvent, { type: "run-end" }>;
 
 /** The model has said all it will say in this run. */
 export type RunAnswer =
@@ -66,6 +70,8 @@ export interface Checkpoint {
   readonly cost: Cost;
   /** How the model ended the run; the next attempt only has to show and commit it. */
   readonly answered: RunAnswer | null;
+  /** How the run ended, and when: it only has to be shown, which could not be done then. */
+  readonly ended?: { readonly end: RunEnd; readonly atMs: number };
   /** Where the backend carries on within this run. */
   readonly state: BackendState | null;
   /** Where it did before, when it had to start anew. */

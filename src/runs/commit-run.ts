@@ -1,9 +1,8 @@
 import type { Run, RunEndStatus } from "#domain/run";
-import type { RunEvent } from "#domain/run-event";
 import type { Thread } from "#domain/thread";
 import type { LedgerChange } from "#ports/ledger";
 import { countersOf } from "./caps.ts";
-import { toJson } from "./checkpoint.ts";
+import { type RunEnd, toJson } from "./checkpoint.ts";
 import type { RunPlace } from "./controls.ts";
 import { type ConversationHead, leave } from "./conversation-head.ts";
 import type { RunEnvironment } from "./environment.ts";
@@ -11,8 +10,6 @@ import { names } from "./names.ts";
 import { atHandRegister, type RunWork, titleOf } from "./run-work.ts";
 import type { StoredPage } from "./thread-pages.ts";
 import { closedRequests, outputsOf } from "./tool-calls.ts";
-
-export type RunEnd = Extract<RunEvent, { type: "run-end" }>;
 
 /**
  * Writes a finished run's records, and says what makes them count. The records stand under keys

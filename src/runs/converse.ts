@@ -1,9 +1,10 @@
-import { BotError, isOutage, sentence } from "#domain/errors";
+import { BotError, isOutage, isPlatformOutage, sentence } from "#domain/errors";
 import type { RunEvent } from "#domain/run-event";
 import type { Reply } from "#ports/platform";
 import { LeaseLost, type Outcome, type RunHandler, type RunLease } from "#ports/run-queue";
 import { beginWork, toTask } from "./begin-run.ts";
-import { commitRun, type RunEnd, runAtHand } from "./commit-run.ts";
+import type { RunEnd } from "./checkpoint.ts";
+import { commitRun, runAtHand } from "./commit-run.ts";
 import { toControl, toQueuedMessage } from "./controls.ts";
 import type { RunEnvironment } from "./environment.ts";
 import { executeRun, type RunAbort, type RunEnding } from "./execute-run.ts";
@@ -11,6 +12,7 @@ import { forgetConversation, forgetOlder, forgetPerson } from "./forget.ts";
 import { handedOver, keepMissed } from "./hand-over.ts";
 import { createJournal } from "./journal.ts";
 import { lookAgainLater } from "./late-looks.ts";
+import { goOnLater, isSettled, mayEndLater, mustWait, waitForPlatform } from "./platform-outage.ts";
 import type { RunWork } from "./run-work.ts";
 import { reviseMessage, startNewThread } from "./thread-changes.ts";
 
@@ -62,6 +64,8 @@ export function createConversation(
     ]);
     if (isTheirs) return leaveToPerson(lease, environment);
     if (!task) return { type: "done", change: {} };
+    const platform = environment.platforms.get(task.place.platform);
+    if (mustWait(platform, lease)) return waitForPlatform(lease, environment);
     const work = beginWork(task, lease, environment);
     shared.live.set(lease.conversationKey, work);
     try {
@@ -186,33 +190,41 @@ async function leave(
   switch (ending.type) {
     case "interrupted":
       if (signal.reason === "lease-lost") throw new LeaseLost(work.task.conversationKey);
-      await reply.settle();
+      await isSettled(reply);
+      if (signal.reason === "held") return goOnLater(work, environment);
       return { type: "retry", afterMs: 0, checkpoint: work.toJson() };
     case "cut-off":
       throw ending.error;
     case "parked":
       reply.show(work.view);
-      await reply.settle();
+      if (!(await isSettled(reply))) return goOnLater(work, environment);
       work.update({ isShown: true });
       logEnd(work, environment, "requires_action");
       return { type: "parked", untilMs: ending.untilMs, checkpoint: work.toJson() };
     case "ended":
       if (signal.reason === "deleted") work.remove();
-      await finish(work, environment, reply);
+      if (!(await finish(work, environment, reply))) return goOnLater(work, environment);
       return { type: "done", change: await commit(work, environment) };
   }
 }
 
 /**
  * A reply that cannot be delivered is logged and kept in the store; the conversation goes on. One that
- * only could not be written down is shown in another attempt.
+ * only could not be written down is shown in another attempt. False: so is this one, once the platform
+ * is back.
  */
-async function finish(work: RunWork, environment: RunEnvironment, reply: Reply): Promise<void> {
+async function finish(work: RunWork, environment: RunEnvironment, reply: Reply): Promise<boolean> {
   try {
     await reply.finish(work.view);
+    return true;
   } catch (error) {
+    if (isPlatformOutage(error) && mayEndLater(work, environment)) {
+      environment.log.warn({ ...idsOf(work), err: error }, "reply waits for its platform");
+      return false;
+    }
     if (!(error instanceof BotError) || isOutage(error)) throw error;
     environment.log.error({ ...idsOf(work), code: error.code, err: error }, "reply not delivered");
+    return true;
   }
 }
 
@@ -285,6 +297,7 @@ function watch(
     const isLate = amendment?.type === "edited" && work.state.asked.length > 0;
     if (isLate) work.offerNewVersion(toQueuedMessage(amendment.payload).message);
   }
+  work.onHold(() => abort("held"));
   if (lease.signal.aborted) leaseAborted();
   else if (lease.stopRequested) abort("stopped");
   return {

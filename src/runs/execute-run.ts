@@ -22,7 +22,14 @@ export type RunEnding =
   | { readonly type: "cut-off"; readonly error: unknown };
 
 /** Why a run's signal is aborted: its lease's reasons, and the run's own. */
-export type RunAbort = "stopped" | "deleted" | "deadline" | "replaced" | "shutdown" | "lease-lost";
+export type RunAbort =
+  | "stopped"
+  | "deleted"
+  | "deadline"
+  | "replaced"
+  | "held"
+  | "shutdown"
+  | "lease-lost";
 
 /**
  * Answers what was asked: reads the files, asks the model, runs the tools it wants, asks again.
@@ -35,6 +42,11 @@ export async function executeRun(
   environment: RunEnvironment,
   signal: AbortSignal,
 ): Promise<RunEnding> {
+  const { ended } = work.state;
+  if (ended) {
+    work.end = ended.end;
+    return { type: "ended" };
+  }
   try {
     return await answer(work, environment, signal);
   } catch (error) {
@@ -99,6 +111,7 @@ const incompleteWords = {
 function endOfAbort(work: RunWork, signal: AbortSignal): RunEnding {
   const reason = signal.reason as RunAbort;
   switch (reason) {
+    case "held":
     case "shutdown":
     case "lease-lost":
       return { type: "interrupted" };

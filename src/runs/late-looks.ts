@@ -187,8 +187,17 @@ export class LateLooks {
     const register = await ledger.read(name);
     const note = toNote(register?.value);
     const ifVersion = register?.version ?? 0;
+    const platform = platforms.get(note?.platform ?? "");
     try {
-      if (note) await platforms.get(note.platform)?.lookAgain?.(toEnded(note));
+      if (note && platform?.canShow?.() === false) {
+        const rank = { ranking: names.lateLooks, member: id, score: now() + againAfterMs };
+        await ledger.apply({
+          registers: [{ name, value: toJson(note), ifVersion }],
+          ranks: [rank],
+        });
+        return;
+      }
+      if (note) await platform?.lookAgain?.(toEnded(note));
     } catch (error) {
       if (note && note.tries < mostTries) {
         const value = toJson({ ...note, tries: note.tries + 1 });

@@ -52,6 +52,7 @@ export class RunWork {
   readonly #edited = new Map<string, IncomingMessage>();
   #state: Checkpoint;
   #listener: (event: RunEvent) => void = () => undefined;
+  #onHold: () => void = () => undefined;
   readonly #now: () => number;
   readonly #attemptStartedAtMs: number;
 
@@ -97,6 +98,16 @@ export class RunWork {
   /** Who is told of every event, right after it was folded into the view. */
   onEvent(listener: (event: RunEvent) => void): void {
     this.#listener = listener;
+  }
+
+  /** Who is told that nothing can be shown for now. */
+  onHold(listener: () => void): void {
+    this.#onHold = listener;
+  }
+
+  /** Nothing can be shown for now: the attempt ends where it is. */
+  hold(): void {
+    this.#onHold();
   }
 
   /** Something happened: folds it into the view. */

@@ -39,6 +39,7 @@ export class FakeBot implements Bot {
   readonly stops: StopRequest[] = [];
   readonly left: LeaveRequest[] = [];
   readonly stoppedUnder: string[] = [];
+  readonly held: string[] = [];
   /** The bytes of reply files, by id. */
   readonly files = new Map<string, Uint8Array>();
   /** Forms that are open, by the id of their request. */
@@ -132,6 +133,10 @@ export class FakeBot implements Bot {
   async stopUnder(keyPrefix: string): Promise<number> {
     this.stoppedUnder.push(keyPrefix);
     return 0;
+  }
+
+  holdRuns(platform: string): void {
+    this.held.push(platform);
   }
 
   async openFile(file: ReplyFile): Promise<ReadableStream<Uint8Array>> {

@@ -43,6 +43,8 @@ export interface SentMessage {
 
 /** Where a {@link FakePlatform} makes things visible. */
 export interface Screen {
+  /** True: nothing can be shown for now. */
+  readonly isAway?: boolean;
   create(intentId: string, message: Omit<SeenMessage, "id">): Promise<string>;
   edit(id: string, change: { text: string; view: ReplyView }): Promise<void>;
   remove(id: string): Promise<void>;
@@ -72,6 +74,7 @@ export class FakeScreen implements Screen {
   readonly forgotten: Forgotten[] = [];
   /** What was said in channels that is no reply. */
   readonly notes: ChannelNote[] = [];
+  isAway = false;
   /** Every visible write in order: what was created, changed and removed. */
   readonly writes: {
     readonly type: "create" | "edit" | "remove";
@@ -212,6 +215,10 @@ export class FakePlatform implements Platform {
 
   isConnected(): boolean {
     return this.#isConnected;
+  }
+
+  canShow(): boolean {
+    return this.screen.isAway !== true;
   }
 
   /** Like kill -9: whatever it was about to show is never shown. */

@@ -22,6 +22,8 @@ import { plainParts } from "./plain-parts.ts";
 export const ada: Person = { key: "fake:ada", name: "Ada" };
 export const grace: Person = { key: "fake:grace", name: "Grace" };
 
+const mostTimerMs = 1_000;
+
 /** What a test may choose of its bot. */
 export interface WorldOptions
   extends Partial<
@@ -104,6 +106,11 @@ export class TestWorld {
         database,
         now: () => this.#nowMs,
         crashBackoffMs: 1,
+        // It waits by the machine's clock for what is due by the world's: it looks often.
+        setTimer: (work, ms) => {
+          const timer = setTimeout(work, Math.min(ms, mostTimerMs));
+          return () => clearTimeout(timer);
+        },
       }),
       ledger,
       records: this.records,

@@ -6,7 +6,7 @@ import { createEmbedder } from "../../adapters/openai/embedder.ts";
 import { Meaning } from "../../src/runs/meaning.ts";
 import { defineTool } from "../../src/tools/define-tool.ts";
 import { fileSearch } from "../../src/tools/file-search.ts";
-import { RememberingLog } from "../adapters/slack/slack-harness.ts";
+import { RememberingLog } from "../fakes/remembering-log.ts";
 import { ScriptedBackend } from "../fakes/scripted-backend.ts";
 import { TestWorld } from "../fakes/test-world.ts";
 import { OpenAIServer } from "../wire/openai-server.ts";

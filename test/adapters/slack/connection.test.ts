@@ -2,9 +2,10 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { scopes } from "../../../adapters/slack/set-up.ts";
 import { FakeBot } from "../../fakes/fake-bot.ts";
 import { MemoryLedger } from "../../fakes/memory-ledger.ts";
+import { RememberingLog } from "../../fakes/remembering-log.ts";
 import { slackForTest } from "../../wire/slack/slack-for-test.ts";
 import { ManualClock } from "../../wire/slack/slack-server.ts";
-import { createSlack, RememberingLog, startSlack } from "./slack-harness.ts";
+import { createSlack, startSlack } from "./slack-harness.ts";
 
 describe("the start", () => {
   async function notStarted(app: Parameters<typeof slackForTest>[0] = {}) {

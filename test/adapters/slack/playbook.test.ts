@@ -2,9 +2,10 @@ import { describe, expect, test } from "vitest";
 import { emptyView, type ReplyView, type StepView } from "#domain/reply-view";
 import type { ReplyTarget } from "#ports/platform";
 import { MemoryJournal } from "../../fakes/memory-journal.ts";
+import { RememberingLog } from "../../fakes/remembering-log.ts";
 import { weightedBytes } from "../../wire/slack/message-stream.ts";
 import { ManualClock } from "../../wire/slack/slack-server.ts";
-import { RememberingLog, type SlackOptions, startSlack, targetFor } from "./slack-harness.ts";
+import { type SlackOptions, startSlack, targetFor } from "./slack-harness.ts";
 
 /** One row of Slack's errors each: what Slack says, and what a person sees all the same. */
 async function started(options: SlackOptions & { readonly clock?: ManualClock } = {}) {
