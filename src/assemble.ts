@@ -11,6 +11,7 @@ import type { ToolServers } from "#ports/tool-servers";
 import { createBot } from "./bot.ts";
 import type { BotEnvironment } from "./bot-environment.ts";
 import { createCommandDesk } from "./command-desk.ts";
+import { Joining } from "./joining.ts";
 import { createAssistantShelf } from "./runs/assistant-shelf.ts";
 import { createAttachmentStore } from "./runs/attachments.ts";
 import type { Catalogue } from "./runs/catalogue.ts";
@@ -55,8 +56,13 @@ export interface Bobbin {
   readonly bot: Bot;
   readonly catalogue: Catalogue;
   readonly threads: ThreadControl;
-  /** Connects the platforms, then takes up interrupted conversations. */
-  start(): Promise<void>;
+  /**
+   * Connects the platforms, then takes up interrupted conversations. A platform that is out of reach is
+   * not waited for, and joins later. Waits for nothing once `isEnding` resolves.
+   */
+  start(isEnding?: Promise<unknown>): Promise<void>;
+  /** Why a platform is not connected, in words for an admin; undefined while it is. */
+  problemOf(platform: Platform): string | undefined;
   /** Takes nothing new, lets running replies finish within the grace period, keeps the rest for the next start. */
   stop(graceMs: number): Promise<void>;
 }
@@ -126,11 +132,17 @@ export function assembleBobbin(parts: BobbinParts): Bobbin {
     limits: parts.inbox,
   });
 
+  const joining = new Joining(parts.platforms, log);
+
   return {
     bot,
     catalogue,
     threads,
-    async start() {
+    problemOf(platform) {
+      if (platform.isConnected()) return undefined;
+      return platform.problem?.() ?? joining.missing(platform.name) ?? "not connected";
+    },
+    async start(isEnding) {
       await parts.toolServers?.start((offered) => {
         for (const name of tools.keys()) if (!isOwn.has(name)) tools.delete(name);
         for (const tool of offered) if (!isOwn.has(tool.spec.name)) tools.set(tool.spec.name, tool);
@@ -138,7 +150,7 @@ export function assembleBobbin(parts: BobbinParts): Bobbin {
       await catalogue.start();
       await shelf?.load();
       // Platforms first: an interrupted reply goes on the moment the queue starts.
-      await Promise.all([...platforms.values()].map((platform) => platform.start(bot)));
+      await joining.begin(bot, isEnding);
       log.info({ backend: backend.name, platforms: [...platforms.keys()] }, "bot started");
       if (parts.concurrency === 0) return;
       await queue.start(handler, {
@@ -155,6 +167,7 @@ export function assembleBobbin(parts: BobbinParts): Bobbin {
     },
     async stop(graceMs) {
       lateLooks.stop();
+      joining.end();
       await Promise.all([...platforms.values()].map((platform) => platform.stop()));
       await queue.stop(graceMs);
       await parts.toolServers?.close();

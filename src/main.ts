@@ -84,7 +84,7 @@ async function serve(env: { readonly [name: string]: string | undefined }): Prom
   });
   const signal = nextSignal(log);
   await using parts = new AsyncDisposableStack();
-  await start(config, log, parts);
+  await start(config, { log, parts, isEnding: signal });
   log.info({ action: "stop", signal: await signal }, "stopping");
   setTimeout(() => {
     // What is left undone goes on as after a kill.
@@ -94,13 +94,29 @@ async function serve(env: { readonly [name: string]: string | undefined }): Prom
 }
 
 /** Puts the parts together and starts them. Each says to `parts` how it is ended. */
-async function start(config: Config, log: Log, parts: AsyncDisposableStack): Promise<void> {
+async function start(
+  config: Config,
+  {
+    log,
+    parts,
+    isEnding,
+  }: {
+    readonly log: Log;
+    readonly parts: AsyncDisposableStack;
+    /** Resolves when nothing need be waited for any more. */
+    readonly isEnding: Promise<unknown>;
+  },
+): Promise<void> {
   const { directory, redisUrl, leaseMs } = config.data;
   const { queue, ledger, records, files, processes, searchFile, backup } =
     redisUrl === undefined
       ? await openOwn(directory, log, parts)
       : await openShared({ directory, redisUrl, leaseMs, log, parts });
-  const metrics = createMetrics({ queue: () => queue.inspect(), here: () => queue.here() });
+  const metrics = createMetrics({
+    queue: () => queue.inspect(),
+    here: () => queue.here(),
+    platforms: () => platforms.map((one) => [one.name, one.isConnected()] as const),
+  });
   const tracer = await createTracer(config, parts);
   const backend = createBackend(config, { onCall: metrics.modelCall, log });
   const fileIndex = backend.capabilities.hostedTools.includes("file_search")
@@ -166,13 +182,15 @@ async function start(config: Config, log: Log, parts: AsyncDisposableStack): Pro
     sleep: (ms, signal) => wait(ms, undefined, { signal }).catch(() => undefined),
   });
 
+  const problems = () =>
+    Object.fromEntries(platforms.map((one) => [one.name, bobbin.problemOf(one)]));
   // Listening comes before working: a port that is taken ends the start before anything is answered.
   let isWorking = false;
   const http = await startHttpServer({
     host: config.server.host,
     port: config.server.port,
     routes: listens ? [console?.routes, slack?.routes].filter((one) => one !== undefined) : [],
-    readiness: () => readiness({ ledger, platforms, isWorking }),
+    readiness: () => readiness({ ledger, platforms: problems(), isWorking }),
     role: config.role,
     metrics: metrics.scrape,
     metricsToken: config.observability.metricsToken,
@@ -183,7 +201,7 @@ async function start(config: Config, log: Log, parts: AsyncDisposableStack): Pro
     isWorking = false;
     return bobbin.stop(config.server.shutdownGraceMs);
   });
-  await bobbin.start();
+  await bobbin.start(isEnding);
   isWorking = true;
   if (backup) {
     const control = await startControl({
@@ -207,4 +225,8 @@ async function start(config: Config, log: Log, parts: AsyncDisposableStack): Pro
   process.stderr.write(
     banner(config, { url: http.url, backend: backend.name, discordInvite: discord?.invite }),
   );
+  for (const [name, problem] of Object.entries(problems())) {
+    if (problem === undefined) continue;
+    process.stderr.write(`Bobbin: ${name} is not connected, and joins when it can: ${problem}\n`);
+  }
 }

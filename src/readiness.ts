@@ -1,11 +1,11 @@
 import type { Ledger } from "./ports/ledger.ts";
-import type { Platform } from "./ports/platform.ts";
 import { wordsOf } from "./words-of.ts";
 
 /** Looks at the store, at every platform, and whether the bot has begun. */
 export async function readiness(what: {
   readonly ledger: Ledger;
-  readonly platforms: readonly Platform[];
+  /** By name: why it is not connected; undefined when it is. */
+  readonly platforms: { readonly [platform: string]: string | undefined };
   readonly isWorking: boolean;
 }): Promise<{
   readonly isReady: boolean;
@@ -18,8 +18,6 @@ export async function readiness(what: {
     () => "ok",
     (error) => `does not answer: ${wordsOf(error)}`,
   );
-  for (const platform of platforms) {
-    parts[platform.name] = platform.isConnected() ? "ok" : "not connected";
-  }
+  for (const [name, problem] of Object.entries(platforms)) parts[name] = problem ?? "ok";
   return { isReady: Object.values(parts).every((state) => state === "ok"), parts };
 }

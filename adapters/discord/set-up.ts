@@ -119,13 +119,13 @@ export function asSetUpError(error: unknown): unknown {
   const message = error instanceof Error ? error.message : String(error);
   if (/not enough sessions/i.test(message)) {
     const until = /resets at (\S+)/.exec(message)?.[1] ?? "tomorrow";
-    return new BotError("reply-impossible", {
+    return new BotError("platform-unavailable", {
       detail: `Discord lets a bot connect 1,000 times a day, and today's are used up: they are back at ${until}. Something restarts Bobbin again and again.`,
       cause: error,
     });
   }
   if (failure?.type === "unclear" || error instanceof TypeError) {
-    return new BotError("reply-impossible", {
+    return new BotError("platform-unavailable", {
       detail: `Discord could not be reached (${failure?.type === "unclear" ? failure.cause : message}). Check the network, and DISCORD_API_URL if it is set.`,
       cause: error,
     });

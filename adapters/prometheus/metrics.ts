@@ -13,10 +13,12 @@ export interface MetricsOptions {
   readonly queue: () => Promise<QueueState>;
   /** What this process does of it; known without asking anybody. */
   readonly here?: () => QueueHere;
+  /** Whether each platform of this process is connected. */
+  readonly platforms?: () => readonly (readonly [name: string, isConnected: boolean])[];
 }
 
 /** Metrics by prom-client, in a registry of their own. Their names are in docs/operating.md. */
-export function createMetrics({ queue, here }: MetricsOptions): PrometheusMetrics {
+export function createMetrics({ queue, here, platforms }: MetricsOptions): PrometheusMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const metrics = instruments(registry);
@@ -25,6 +27,7 @@ export function createMetrics({ queue, here }: MetricsOptions): PrometheusMetric
   const methodName = bounded(200);
   const lookAtQueue = queueGauges(registry, queue);
   if (here) ownGauges(registry, here);
+  if (platforms) platformGauge(registry, platforms);
 
   return {
     messageReceived: (platform, outcome) => metrics.messages.inc({ platform, outcome }),
@@ -163,6 +166,22 @@ function ownGauges(registry: Registry, here: () => QueueHere): void {
     collect() {
       this.reset();
       this.inc(here().leasesLost);
+    },
+  });
+}
+
+function platformGauge(
+  registry: Registry,
+  platforms: NonNullable<MetricsOptions["platforms"]>,
+): void {
+  new Gauge({
+    name: "bobbin_platform_connected",
+    help: "1 while messages can arrive from a platform and replies can be shown there, else 0",
+    labelNames: ["platform"],
+    registers: [registry],
+    collect() {
+      for (const [platform, isConnected] of platforms())
+        this.set({ platform }, Number(isConnected));
     },
   });
 }

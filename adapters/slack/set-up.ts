@@ -72,7 +72,7 @@ export function asSocketError(error: unknown): unknown {
       });
     case "unclear":
     case "rate-limited":
-      return new BotError("reply-impossible", {
+      return new BotError("platform-unavailable", {
         detail:
           "Slack opened no connection for Socket Mode. Check that WebSockets to wss-primary.slack.com are let through, or use SLACK_SIGNING_SECRET instead of SLACK_APP_TOKEN.",
         cause: error,
@@ -105,9 +105,10 @@ function asSetUpError(error: unknown): unknown {
       cause: error,
     });
   }
-  if (failure?.type === "unclear") {
-    return new BotError("reply-impossible", {
-      detail: `Slack could not be reached (${failure.cause}). Check the network, and SLACK_API_URL if it is set.`,
+  if (failure) {
+    const why = failure.type === "unclear" ? failure.cause : "it asks to wait";
+    return new BotError("platform-unavailable", {
+      detail: `Slack could not be reached (${why}). Check the network, and SLACK_API_URL if it is set.`,
       cause: error,
     });
   }
