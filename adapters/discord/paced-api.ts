@@ -6,6 +6,7 @@ import {
   REST,
   RESTJSONErrorCodes,
   type RequestMethod,
+  Routes,
 } from "discord.js";
 import { isOutage } from "#domain/errors";
 import type { Log } from "#ports/log";
@@ -49,6 +50,11 @@ export interface PacedApi {
   readonly pace: Pace;
   /** Resolves to the parsed answer. Throws the client's errors; see `failureOf`. A 429 is waited for. */
   call(call: DiscordCall): Promise<unknown>;
+  /**
+   * Once Discord has refused the token nothing more is sent. This asks whether it takes it again; then
+   * all goes on. Throws the client's error when it does not.
+   */
+  tryTokenAgain(): Promise<void>;
   /** For discord.js' own client (`rest.makeRequest`): what that calls is paid from the same budget. */
   readonly makeRequest: RequestMaker;
 }
@@ -76,20 +82,23 @@ export function createPacedApi(options: {
   /** Default: there are no others. */
   readonly processes?: Processes | undefined;
   readonly metrics: Pick<Metrics, "platformCall">;
+  /** Told with each call whose token Discord refuses. */
+  readonly onTokenRefused?: () => void;
   readonly log: Log;
   readonly now?: () => number;
 }): PacedApi {
-  const { token, apiUrl, metrics, log, now = Date.now } = options;
+  const { token, apiUrl, metrics, onTokenRefused, log, now = Date.now } = options;
   const budget = new Budget(now, options.processes);
   const pace = new Pace(now, options.processes);
-  const rest = new REST({
+  const restOptions = {
     ...apiOf(apiUrl),
     version: "10",
     retries: 0,
     timeout: requestTimeoutMs,
     rejectOnRateLimit: () => true,
     makeRequest,
-  }).setToken(token);
+  };
+  const rest = new REST(restOptions).setToken(token);
 
   const send = async (call: DiscordCall): Promise<unknown> => {
     const { kind, channel, body, files, query } = call;
@@ -111,6 +120,10 @@ export function createPacedApi(options: {
   return {
     budget,
     pace,
+    async tryTokenAgain() {
+      await new REST(restOptions).setToken(token).get(Routes.currentApplication());
+      rest.setToken(token);
+    },
     makeRequest: async (url, init) => {
       // Answers to interactions are outside of the limit of all calls (docs.discord.com, rate-limits).
       if (/\/(interactions|webhooks)\//.test(url)) return makeRequest(url, init);
@@ -151,6 +164,9 @@ export function createPacedApi(options: {
               unclear = error;
               await wait(250 * 2 ** attempt);
               continue;
+            case "refused":
+              if (failure.status === 401) onTokenRefused?.();
+              throw error;
             default:
               throw error;
           }

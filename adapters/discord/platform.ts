@@ -23,9 +23,18 @@ import { toDiscord } from "./markdown.ts";
 import { createPacedApi, type PacedApi } from "./paced-api.ts";
 import { Refusals } from "./refusals.ts";
 import { DiscordReply } from "./reply.ts";
-import { type Application, asSetUpError, inviteLink, readApplication } from "./set-up.ts";
+import {
+  type Application,
+  asSetUpError,
+  finalWords,
+  inviteLink,
+  readApplication,
+} from "./set-up.ts";
 import { cutOf, everything } from "./shard-sets.ts";
 import { Threads } from "./threads.ts";
+
+/** How often Discord is asked whether it takes a token again that it has refused, in milliseconds. */
+const askAgainAfterMs = 30_000;
 
 /** A message takes 2,000 (docs.discord.com, Create Message). */
 const mostNoticeCharacters = 1_900;
@@ -38,6 +47,8 @@ export interface DiscordPlatformOptions extends ListeningOptions {
   readonly shards: number | undefined;
   readonly metrics: Pick<Metrics, "platformCall">;
   readonly now?: () => number;
+  /** Does something once after so many milliseconds; the answer calls it off. Default: the machine's timers. */
+  readonly after?: (ms: number, work: () => void) => () => void;
 }
 
 /** Discord, and how it comes to have the bot. */
@@ -66,6 +77,11 @@ class Discord implements DiscordPlatform {
   readonly #listenings = new Map<number, Listening>();
   #bot: Bot | undefined;
   #application: Application | undefined;
+  /** Rises with each start and stop: what an earlier start still does is void. */
+  #turn = 0;
+  #isStarted = false;
+  #isTokenRefused = false;
+  #callOffAsking: () => void = () => undefined;
   /** As DISCORD_SHARDS says, or Discord recommended last. */
   #wantedShards: number | undefined;
   /** Undefined: nobody else connects. */
@@ -78,7 +94,8 @@ class Discord implements DiscordPlatform {
     this.#log = log;
     this.#now = options.now ?? Date.now;
     const now = this.#now;
-    this.#api = createPacedApi({ token, apiUrl, processes, metrics, log, now });
+    const onTokenRefused = () => this.#tokenRefused();
+    this.#api = createPacedApi({ token, apiUrl, processes, metrics, onTokenRefused, log, now });
     this.#refusals = new Refusals(now);
     this.#apologies = new Apologies({ api: this.#api, log, now });
     this.#threads = new Threads(ledger);
@@ -95,9 +112,17 @@ class Discord implements DiscordPlatform {
 
   async start(bot: Bot): Promise<void> {
     this.#bot = bot;
+    this.#turn += 1;
+    const turn = this.#turn;
     const application = await readApplication(this.#api);
+    if (turn !== this.#turn) throw new Error("stopped while starting");
     this.#application = application;
-    if (!this.#listens) return;
+    if (this.#listens) await this.#listen(application, bot);
+    this.#isStarted = true;
+  }
+
+  /** Resolves once this process hears what it is to hear. After a failure nothing is left of it. */
+  async #listen(application: Application, bot: Bot): Promise<void> {
     // Several connections of one shard would hear and answer everything several times.
     this.#offices = this.#options.processes?.offices?.("discord", {
       cut: () => this.#cut(),
@@ -106,10 +131,18 @@ class Discord implements DiscordPlatform {
     });
     if (this.#offices) return this.#offices.open();
     const set = everything(this.#options.shards);
-    await this.#begin({ set, isHeld: () => true, onOutgrown: undefined }, application, bot);
+    try {
+      await this.#begin({ set, isHeld: () => true, onOutgrown: undefined }, application, bot);
+    } catch (error) {
+      await this.#end(set.index);
+      throw error;
+    }
   }
 
   async stop(): Promise<void> {
+    this.#turn += 1;
+    this.#isStarted = false;
+    this.#callOffAsking();
     await this.#offices?.close();
     await Promise.all([...this.#listenings.keys()].map((index) => this.#end(index)));
   }
@@ -191,11 +224,47 @@ class Discord implements DiscordPlatform {
     return undefined;
   }
 
+  /** While it is refused nothing is lost, and nothing paid: what is to be answered waits. */
+  #tokenRefused(): void {
+    // Before, it is the start that fails.
+    if (this.#isTokenRefused || !this.#application) return;
+    this.#isTokenRefused = true;
+    this.#log.error({ platform: "discord", problem: finalWords(4004) }, "Discord access ended");
+    this.#bot?.holdRuns(this.name);
+    this.#askAgainLater();
+  }
+
+  #askAgainLater(): void {
+    const { after = systemAfter } = this.#options;
+    this.#callOffAsking = after(askAgainAfterMs, () => {
+      this.#api.tryTokenAgain().then(
+        () => {
+          this.#isTokenRefused = false;
+          // A client forgets a token that was refused.
+          for (const { client } of this.#listenings.values()) {
+            client?.rest.setToken(this.#options.token);
+          }
+          this.#log.info({ platform: "discord" }, "Discord access is back");
+        },
+        () => this.#askAgainLater(),
+      );
+    });
+  }
+
+  problem(): string | undefined {
+    return this.#isTokenRefused ? finalWords(4004) : undefined;
+  }
+
   isConnected(): boolean {
-    if (!this.#listens) return this.#application !== undefined;
+    if (this.#isTokenRefused) return false;
+    if (!this.#listens) return this.#isStarted;
     // Other processes have the connections, and this one stands by.
-    if (this.#offices && this.#listenings.size === 0) return true;
+    if (this.#offices && this.#listenings.size === 0) return this.#isStarted;
     return this.#listenings.size > 0 && [...this.#listenings.values()].every(isListening);
+  }
+
+  canShow(): boolean {
+    return this.#application !== undefined && !this.#isTokenRefused;
   }
 
   openReply(to: ReplyTarget, journal: ReplyJournal): Reply {
@@ -248,6 +317,12 @@ class Discord implements DiscordPlatform {
 
 const agreedWords =
   "The gateways have agreed on another number of shards than Discord recommends now, or DISCORD_SHARDS says here. They agree anew once all of them are stopped at the same time.";
+
+function systemAfter(ms: number, work: () => void): () => void {
+  const timer = setTimeout(work, ms);
+  timer.unref();
+  return () => clearTimeout(timer);
+}
 
 function isListening(listening: Listening): boolean {
   return listening.isListening();

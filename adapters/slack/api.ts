@@ -25,6 +25,8 @@ export interface CallOptions {
 /** The Web API of one workspace, within its budget. */
 export interface SlackApi {
   readonly budget: Budget;
+  /** True: a token that Slack refuses may be good again later. */
+  readonly mayComeBack?: boolean;
   /** For what is fetched without a call. Throws a BotError when the access has ended. */
   token(): Promise<string>;
   /** Throws the client's errors; see `failureOf`. A 429 is waited for. */
@@ -60,6 +62,7 @@ export function createSlackApi(options: {
   let client: WebClient | undefined;
   return {
     budget,
+    mayComeBack: tokens.mayComeBack ?? false,
     token: () => tokens.current(),
     async call(method, args, { priority = "shown", isRepeatable = false, maySend } = {}) {
       const channel = typeof args.channel === "string" ? args.channel : undefined;

@@ -177,11 +177,12 @@ export class InstalledWorkspace {
   }
 
   #createApp(workspace: Workspace): App {
-    const { apiUrl, tokens } = this.#options;
+    const { apiUrl } = this.#options;
     const { teamId, botId, botUser: botUserId } = workspace;
     const app = new App({
       receiver: noReceiver,
-      authorize: async () => ({ botToken: await tokens.current(), botId, botUserId, teamId }),
+      // Without a token: nothing is called by the app, and what arrives is taken while there is none.
+      authorize: async () => ({ botId, botUserId, teamId }),
       convoStore: false,
       // Its own messages tell where they stand; that they are no messages to it, each listener sees.
       ignoreSelf: false,

@@ -21,6 +21,7 @@ import { targetOf, type Workspace } from "./inbound.ts";
 import { type Installation, Installations } from "./installations.ts";
 import { InstalledWorkspace } from "./installed.ts";
 import { OAuthRoutes, type SlackOAuth } from "./oauth.ts";
+import { OwnToken } from "./own-token.ts";
 import type { SlackPolicy } from "./policy.ts";
 import { createHttpReceiver, createSocketReceiver, type SlackReceiver } from "./receiver.ts";
 import { SecretBox } from "./secret-box.ts";
@@ -69,8 +70,15 @@ export function createSlackPlatform(options: SlackPlatformOptions): SlackPlatfor
 
 interface Installed {
   readonly office: InstalledWorkspace;
-  /** Undefined: by a token that is set, which nobody takes away. */
+  /** Undefined: by the token that is set. */
   readonly tokens?: InstalledTokens;
+}
+
+/** The workspace of the token that is set. */
+interface Own {
+  readonly office: InstalledWorkspace;
+  readonly workspace: Workspace;
+  readonly token: OwnToken;
 }
 
 class Slack implements SlackPlatform {
@@ -84,6 +92,9 @@ class Slack implements SlackPlatform {
   readonly #installations: Installations | undefined;
   readonly #oauth: OAuthRoutes | undefined;
   #bot: Bot | undefined;
+  #own: Own | undefined;
+  /** Rises with each start and stop: what an earlier start still does is void. */
+  #turn = 0;
   #isTaking = false;
 
   constructor(options: SlackPlatformOptions) {
@@ -120,33 +131,52 @@ class Slack implements SlackPlatform {
 
   async start(bot: Bot): Promise<void> {
     this.#bot = bot;
+    this.#turn += 1;
+    const turn = this.#turn;
     const { access } = this.#options;
     if (access.type === "token") {
-      const fix = "Set SLACK_BOT_TOKEN to the app's token and start again.";
-      let teamId: string | undefined;
-      const ended = (problem: string) => {
-        if (teamId) this.#accessEnded(teamId, { problem, fix });
-      };
-      const office = this.#office(fixedToken(access.token, ended), "slack");
-      const workspace = await office.check();
-      teamId = workspace.teamId;
-      this.#open(workspace, { office });
+      const own = this.#own ?? (await this.#checked(access.token));
+      this.#goOnOnly(turn);
+      this.#own = own;
+      this.#open(own.workspace, { office: own.office });
     }
     if (this.#receiver) {
       for (const one of (await this.#installations?.all()) ?? []) this.#enter(one);
-      await this.#receiver.start();
+      this.#goOnOnly(turn);
+      try {
+        await this.#receiver.start();
+      } catch (error) {
+        this.#closeOffices();
+        throw error;
+      }
+      this.#goOnOnly(turn);
     }
     this.#isTaking = true;
   }
 
   async stop(): Promise<void> {
+    this.#turn += 1;
     this.#isTaking = false;
-    for (const { office } of this.#installed.values()) office.stop();
+    this.#own?.token.end();
+    this.#closeOffices();
     await this.#receiver?.stop();
   }
 
   isConnected(): boolean {
+    if (this.#own?.token.refusedWith !== undefined) return false;
     return this.#isTaking && (this.#receiver?.isConnected() ?? true);
+  }
+
+  problem(): string | undefined {
+    const code = this.#own?.token.refusedWith;
+    return code === undefined
+      ? undefined
+      : `Slack refuses SLACK_BOT_TOKEN (${code}). ${ownTokenFix}`;
+  }
+
+  canShow(): boolean {
+    if (this.#options.access.type === "oauth") return true;
+    return this.#own !== undefined && this.#own.token.refusedWith === undefined;
   }
 
   openReply(to: ReplyTarget, journal: ReplyJournal): Reply {
@@ -174,6 +204,39 @@ class Slack implements SlackPlatform {
       throw new BotError("not-found", { detail: "I cannot tell which workspace it is in." });
     }
     await this.#officeOf(team).notify({ ...note, channel });
+  }
+
+  /** What the token that is set is good for. Throws a BotError with what to do. */
+  async #checked(token: string): Promise<Own> {
+    const checking = this.#office(fixedToken(token), "slack");
+    const workspace = await checking.check();
+    const own = new OwnToken({
+      token,
+      check: () => checking.check(),
+      onChange: (problem) => this.#ownTokenChanged(workspace.teamId, problem),
+      after: this.#options.after ?? systemAlarm,
+    });
+    return { token: own, workspace, office: this.#office(own, "slack") };
+  }
+
+  /** While it is refused nothing is lost, and nothing paid: what comes is kept, and waits. */
+  #ownTokenChanged(workspace: string, problem: string | undefined): void {
+    const fields = { platform: "slack", workspace };
+    if (problem === undefined) {
+      this.#log.info(fields, "Slack access is back");
+      return;
+    }
+    this.#log.error({ ...fields, problem, fix: ownTokenFix }, "Slack access ended");
+    this.#bot?.holdRuns(this.name);
+  }
+
+  /** Throws in a start that was overtaken by a stop. */
+  #goOnOnly(turn: number): void {
+    if (turn !== this.#turn) throw new Error("stopped while starting");
+  }
+
+  #closeOffices(): void {
+    for (const { office } of this.#installed.values()) office.stop();
   }
 
   #createReceiver(connection: SlackConnection): SlackReceiver {
@@ -338,6 +401,9 @@ class Slack implements SlackPlatform {
     return this.#installed.values().next().value;
   }
 }
+
+const ownTokenFix =
+  "Set SLACK_BOT_TOKEN to the app's token (OAuth & Permissions), and start Bobbin again. What is said meanwhile waits.";
 
 /** The workspace whose installation something is for; in shared channels not that of who did it. */
 function installedTeamOf(body: Body): string | undefined {

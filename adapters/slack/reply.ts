@@ -122,7 +122,7 @@ export class SlackReply implements Reply {
     await this.#loop;
     this.#isHurried = false;
     this.#pace.keepNothing();
-    if (this.#failure !== undefined) throw asReplyError(this.#failure);
+    if (this.#failure !== undefined) throw asReplyError(this.#failure, this.#parts.api);
   }
 
   async finish(view: ReplyView): Promise<void> {

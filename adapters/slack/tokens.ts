@@ -11,24 +11,17 @@ const othersKeepMs = 500;
 
 /** Where the token of one workspace comes from. */
 export interface TokenSource {
+  /** True: what Slack refuses it may take again, and who needs it waits. Default: false. */
+  readonly mayComeBack?: boolean;
   /** The one to use now. Throws a BotError with the reason when the access has ended. */
   current(): Promise<string>;
   /** Slack did not take it. True: there is another by now, so the call is worth repeating. */
   refused(token: string, code: string): Promise<boolean>;
 }
 
-/** Told when Slack refuses a token for good, with Slack's code. */
-export type AccessEnded = (code: string) => void;
-
-/** One token that never changes. After a refusal it is tried again: Slack may have been wrong. */
-export function fixedToken(token: string, ended: AccessEnded): TokenSource {
-  return {
-    current: async () => token,
-    async refused(_token, code) {
-      ended(code);
-      return false;
-    },
-  };
+/** A token as it is, whatever Slack says of it. */
+export function fixedToken(token: string): TokenSource {
+  return { current: async () => token, refused: async () => false };
 }
 
 /** What an app without access to a workspace has. */
@@ -45,7 +38,8 @@ interface InstalledTokenParts {
   /** Exchanges a refresh token, which is good for once. Throws the client's error. */
   readonly renew: (refreshToken: string) => Promise<Pick<Installation, "token" | "rotation">>;
   readonly keep: (installation: Installation) => Promise<void>;
-  readonly ended: AccessEnded;
+  /** Told when Slack refuses the token for good, with Slack's code. */
+  readonly ended: (code: string) => void;
   readonly log: Log;
   readonly now: () => number;
 }

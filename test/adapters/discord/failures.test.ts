@@ -348,8 +348,10 @@ test("a token that has died is named", async () => {
   const { discord, open } = await stage();
   const { reply, target } = open();
   discord.token = "another.one";
-  const problem = await problemOf(reply.finish(viewOf(target, { text, ...done })));
-  expect(problem).toBe("My access to Discord has ended.");
+  await expect(reply.finish(viewOf(target, { text, ...done }))).rejects.toMatchObject({
+    code: "platform-unavailable",
+    detail: "My access to Discord has ended.",
+  });
 });
 
 test("in a channel that holds no threads the answer stands under the question", async () => {

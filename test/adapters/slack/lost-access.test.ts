@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { type Alarm, systemAlarm } from "../../../adapters/slack/alarm.ts";
 import type { SlackPlatform } from "../../../adapters/slack/platform.ts";
+import { RememberingLog } from "../../fakes/remembering-log.ts";
 import { ScriptedBackend } from "../../fakes/scripted-backend.ts";
 import { TestWorld } from "../../fakes/test-world.ts";
 import { slackForTest } from "../../wire/slack/slack-for-test.ts";
 import type { Person } from "../../wire/slack/slack-server.ts";
 import { createInstallable, installs } from "./oauth-harness.ts";
-import { createSlack, RememberingLog, serve, type Transport } from "./slack-harness.ts";
+import { createSlack, serve, type Transport } from "./slack-harness.ts";
 
 const patience = { timeout: 20_000 };
 const never = new Promise<void>(() => {});
@@ -145,26 +147,127 @@ describe.each(["socket", "http"] as const)("a workspace that is lost, over %s,",
   );
 });
 
-test("a token that is set and no longer taken ends what is answered with it, and says what to do", async () => {
-  const slack = await slackForTest();
-  const log = new RememberingLog();
-  const goOn = Promise.withResolvers<void>();
-  const backend = model(goOn.promise);
-  await world.start({ backend, platforms: (ledger) => [createSlack(slack, { ledger, log })] });
-  const ada = slack.addPerson("ada");
-  const ask = (text: string) =>
-    ada.mentions(slack.addChannel(text.replaceAll(" ", "-"), { members: [ada] }), text);
-  ask("write at length");
-  ask("think about it");
-  await expect.poll(() => slack.liveStreams.length, patience).toBe(1);
-  slack.installation().state = "revoked";
-  goOn.resolve();
-  await expect.poll(() => world.metrics.runs, patience).toEqual(["cancelled", "cancelled"]);
-  expect(log.lines).toContainEqual(
-    expect.objectContaining({
-      event: "Slack access ended",
-      problem: "token_revoked",
-      fix: expect.stringContaining("SLACK_BOT_TOKEN"),
-    }),
+describe("a token that is set and no longer taken", () => {
+  async function own(transport: Transport) {
+    const slack = await slackForTest();
+    const log = new RememberingLog();
+    const goOn = Promise.withResolvers<void>();
+    const backend = model(goOn.promise);
+    const due: (() => void)[] = [];
+    let platform: SlackPlatform | undefined;
+    await world.start({
+      backend,
+      platforms: (ledger) => {
+        const after: Alarm = (ms, work) => {
+          if (ms < 30_000) return systemAlarm(ms, work);
+          due.push(work);
+          return () => undefined;
+        };
+        platform = createSlack(slack, { ledger, log, transport, after });
+        return [platform];
+      },
+    });
+    if (!platform) throw new Error("there is no platform");
+    if (platform.routes) {
+      const server = await serve(platform.routes);
+      onTestFinished(server.close);
+      await slack.useRequestUrl(`${server.url}/slack/events`);
+    }
+    const ada = slack.addPerson("ada");
+    const ask = (text: string) => {
+      const channel = slack.addChannel(text.replaceAll(" ", "-"), { members: [ada] });
+      const question = ada.mentions(channel, text);
+      return {
+        ...question,
+        channel,
+        said: () => slack.replies(channel, question.ts).map(({ text }) => text.split("\n")[0]),
+      };
+    };
+    /** Half a minute has gone by. */
+    const askAgain = () => {
+      for (const work of due.splice(0)) work();
+    };
+    return { slack, log, backend, platform, ada, ask, askAgain, goOn: () => goOn.resolve() };
+  }
+
+  /** The bot's own time goes on while it is looked. */
+  const inTime = (look: () => unknown) =>
+    expect.poll(() => {
+      world.pass(1_000);
+      return look();
+    }, patience);
+
+  test.each([
+    ["token_revoked", "socket"],
+    ["invalid_auth", "http"],
+  ] as const)(
+    "because of %s, over %s: nothing is asked of the model, and all is answered once it is taken again",
+    async (problem, transport) => {
+      const { slack, log, backend, platform, ada, ask, askAgain, goOn } = await own(transport);
+      const writing = ask("write a little");
+      await expect.poll(() => slack.liveStreams.length, patience).toBe(1);
+      ada.posts(writing.channel, "and then?", { threadTs: writing.ts });
+      slack.faults.always("*", { type: "refusal", error: problem });
+      goOn();
+      await expect.poll(() => platform.isConnected(), patience).toBe(false);
+      await expect.poll(() => world.metrics.runs, patience).toEqual([]);
+      const turns = backend.turns.length;
+
+      const late = ask("hear me");
+      await slack.settled();
+      expect(slack.deliveries.map(({ state }) => state)).not.toContain("given up");
+      const calls = slack.calls().length;
+      for (let tries = 0; tries < 5; tries += 1) {
+        world.pass(60_000);
+        askAgain();
+        await expect.poll(() => slack.calls().length, patience).toBe(calls + tries + 1);
+      }
+      expect(
+        slack
+          .calls()
+          .slice(calls)
+          .every(({ method }) => method === "auth.test"),
+      ).toBe(true);
+      expect(backend.turns).toHaveLength(turns);
+      expect(platform.problem?.()).toContain(problem);
+      expect(log.lines.filter(({ event }) => event === "Slack access ended")).toEqual([
+        {
+          event: "Slack access ended",
+          platform: "slack",
+          workspace: slack.workspace.id,
+          problem,
+          fix: expect.stringContaining("SLACK_BOT_TOKEN"),
+        },
+      ]);
+
+      slack.faults.clear();
+      askAgain();
+      await expect.poll(() => platform.isConnected(), patience).toBe(true);
+      await inTime(() => late.said()).toEqual(["Heard: hear me"]);
+      await inTime(() => world.metrics.runs).toEqual(["completed", "completed", "completed"]);
+      expect(writing.said()).toEqual([expect.stringContaining("after these."), "Heard: and then?"]);
+      expect(slack.liveStreams).toEqual([]);
+    },
   );
+
+  test("is put right by another one after a restart: what was said meanwhile is answered", async () => {
+    const { slack, backend, platform, ask } = await own("socket");
+    slack.faults.always("*", { type: "refusal", error: "token_revoked" });
+    const first = ask("one");
+    await expect.poll(() => platform.isConnected(), patience).toBe(false);
+    const second = ask("two");
+    await slack.settled();
+    await world.stop(0);
+    const turns = backend.turns.length;
+
+    slack.faults.clear();
+    world.pass(60_000);
+    await world.start({
+      backend,
+      platforms: (ledger) => [createSlack(slack, { ledger })],
+    });
+    await inTime(() => second.said()).toEqual(["Heard: two"]);
+    await inTime(() => first.said()).toEqual(["Heard: one"]);
+    expect(backend.turns.length).toBeLessThanOrEqual(turns + 2);
+  });
 });

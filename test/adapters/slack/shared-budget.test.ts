@@ -18,7 +18,7 @@ describe.skipIf(!hasRedis)("two processes in one workspace", () => {
 
   function apiOf(slack: SlackServer, processes: Processes): SlackApi {
     return createSlackApi({
-      tokens: fixedToken(slack.botToken, () => undefined),
+      tokens: fixedToken(slack.botToken),
       apiUrl: slack.apiUrl,
       budget: new Budget(Date.now, processes),
       metrics: new CountingMetrics(),
