@@ -180,8 +180,16 @@ export class Api {
         retry = window.setTimeout(connect, 1000);
       };
     };
+    const connectAgain = () => {
+      window.clearTimeout(retry);
+      source?.close();
+      connect();
+    };
     connect();
+    // What was connected before the network went may never say that it is over.
+    window.addEventListener("online", connectAgain);
     return () => {
+      window.removeEventListener("online", connectAgain);
       window.clearTimeout(retry);
       source?.close();
     };

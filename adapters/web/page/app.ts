@@ -76,6 +76,8 @@ export class App implements PageContext {
       (event) => this.store.apply(event),
       (isOpen) => setHidden(this.#offline, isOpen),
     );
+    // A stream whose network is gone says nothing for a long time.
+    window.addEventListener("offline", () => setHidden(this.#offline, false));
     this.#open();
   }
 

@@ -164,6 +164,20 @@ describe.skipIf(!hasBrowser)("the console in a browser", () => {
       expect(stage.bot.messages).toHaveLength(1);
     });
 
+    test("a network that is gone is told at once, and what was missed is there when it is back", async () => {
+      allowedProblems = [/ERR_INTERNET_DISCONNECTED/];
+      const { page, reply } = await asked();
+      reply.show({ text: "One two " });
+      await seen(page, ".side .is-bot .markdown", "One two");
+      await page.context().setOffline(true);
+      await seen(page, ".offline:not([hidden])", "Connecting again");
+      await reply.finish({ text: "One two three" });
+      await page.context().setOffline(false);
+      await page.waitForSelector(".offline", { state: "hidden" });
+      await seen(page, ".side .is-bot .markdown", "One two three");
+      expect(await page.locator(".side .is-bot").count()).toBe(1);
+    });
+
     test("what was being sent when the page was loaded again is sent once", async () => {
       allowedProblems = [/ERR_FAILED/];
       const page = await openAs("Ada");
