@@ -9,6 +9,7 @@ import type {
 import type { Person, Place } from "#domain/conversation";
 import { explain } from "#domain/errors";
 import type { Role } from "#domain/settings";
+import { shortened } from "#domain/shortened";
 import type { Overview } from "#ports/bot";
 import {
   commandSpecs,
@@ -264,13 +265,9 @@ function problemAnswer({ problem, nearest }: CommandProblem): CommandAnswer {
   const command = nearest.replace(/\s+/g, " ");
   if (nearest.startsWith("help"))
     return refused(`${problem} See ${typed(command)}.`, [choice(`/assistant ${command}`, command)]);
-  return refused(`${problem} Did you mean ${typed(shorten(command))}?`, [
+  return refused(`${problem} Did you mean ${typed(shortened(command, 200))}?`, [
     choice(`/assistant ${command}`, nearest),
   ]);
-}
-
-function shorten(text: string): string {
-  return text.length <= 200 ? text : `${text.slice(0, 199)}…`;
 }
 
 /** What a command wants, after "may". */

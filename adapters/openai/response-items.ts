@@ -1,4 +1,5 @@
 import type { IncompleteReason, StepType } from "#domain/run";
+import { shortened } from "#domain/shortened";
 import type { Usage } from "#domain/usage";
 import { type TurnFailure, toReportedFailure } from "./failures.ts";
 import { asNumber, asObject, asObjects, asString, asStrings, type WireObject } from "./wire.ts";
@@ -130,6 +131,5 @@ export function toUsage(
 
 /** One line of at most so many characters. */
 export function shorten(text: string, length: number): string {
-  const line = text.replaceAll(/\s+/g, " ").trim();
-  return line.length <= length ? line : `${line.slice(0, length - 1).trimEnd()}…`;
+  return shortened(text.replaceAll(/\s+/g, " ").trim(), length);
 }

@@ -1,4 +1,5 @@
 import type { CommandAnswer } from "#domain/command";
+import { shortened } from "#domain/shortened";
 import { code } from "./command-text.ts";
 
 /** An answer that did what was asked. */
@@ -16,7 +17,7 @@ export function choice(
   label: string,
   command: string,
 ): { readonly label: string; readonly command: string } {
-  return { label: label.length <= 75 ? label : `${label.slice(0, 74)}…`, command };
+  return { label: shortened(label, 75), command };
 }
 
 /** `1 message`, `2,000 messages`. */
@@ -26,8 +27,7 @@ export function count(number: number, noun: string, nouns = `${noun}s`): string 
 
 /** A text somebody wrote, set apart from the bot's own words. */
 export function quote(text: string, maxLength = 1_500): string {
-  const shown = text.length <= maxLength ? text : `${text.slice(0, maxLength - 1)}…`;
-  return shown
+  return shortened(text, maxLength)
     .split("\n")
     .map((line) => `> ${line}`.trimEnd())
     .join("\n");

@@ -1,5 +1,6 @@
 import type { Person } from "#domain/conversation";
 import type { Json } from "#domain/json";
+import { shortened } from "#domain/shortened";
 
 /** A line of the audit log, without who and when. Texts are shortened when they are written. */
 export interface AuditNote {
@@ -45,6 +46,5 @@ export function toAuditEntry(value: Json): AuditEntry | undefined {
 }
 
 function shorten(text: string): string {
-  const line = text.replace(/\s+/g, " ").trim();
-  return line.length <= maxText ? line : `${line.slice(0, maxText - 1)}…`;
+  return shortened(text.replace(/\s+/g, " ").trim(), maxText);
 }

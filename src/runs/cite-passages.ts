@@ -1,6 +1,7 @@
 import { CitationReader, type CitedPiece } from "#domain/citation-marks";
 import { readFoundPassages } from "#domain/found-passages";
 import type { Source } from "#domain/run-event";
+import { shortened } from "#domain/shortened";
 import type { TranscriptEntry } from "#domain/thread";
 import type { ModelEvent } from "#ports/model-backend";
 
@@ -52,7 +53,7 @@ function sourcesIn(transcript: readonly TranscriptEntry[]): ReadonlyMap<string, 
         title: section === undefined ? fileName : `${fileName}, ${section}`,
         fileId,
         ...(page === undefined ? {} : { page }),
-        quote: text.length > maxQuoteCharacters ? `${text.slice(0, maxQuoteCharacters)}…` : text,
+        quote: shortened(text, maxQuoteCharacters),
       });
     }
   }
