@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { messageOf } from "#domain/errors";
 import { exportLines, importLines, type Kept } from "./moving.ts";
 
 /** What an admin's commands need from outside. */
@@ -157,7 +158,7 @@ async function importFrom(
     try {
       moved = await importLines(createInterface({ input: createReadStream(from) }), data);
     } catch (error) {
-      throw new Error(`${from} was not imported, and nothing was changed: ${wordsOf(error)}`, {
+      throw new Error(`${from} was not imported, and nothing was changed: ${messageOf(error)}`, {
         cause: error,
       });
     } finally {
@@ -199,8 +200,4 @@ export async function exists(path: string): Promise<boolean> {
 
 export function counted(count: number, what: string): string {
   return `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

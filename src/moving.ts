@@ -1,3 +1,4 @@
+import { messageOf } from "#domain/errors";
 import { isObject, type Json } from "#domain/json";
 import type { FileStore } from "#ports/file-store";
 import type { Portable } from "#ports/portable";
@@ -78,7 +79,7 @@ class Reader {
       else if (this.#isComplete) throw new Error("something stands after the end");
       else await this.#takeOne(line);
     } catch (error) {
-      throw new Error(`line ${this.#number}: ${wordsOf(error)}`, { cause: error });
+      throw new Error(`line ${this.#number}: ${messageOf(error)}`, { cause: error });
     }
   }
 
@@ -197,8 +198,4 @@ function stringIn(line: Fields, name: string): string {
 
 function toLine(value: Json): string {
   return JSON.stringify(value);
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,4 @@
-import { BotError, sentence } from "./domain/errors.ts";
+import { BotError, messageOf, sentence } from "./domain/errors.ts";
 
 /** What an admin can use of an error: its words, and those of its cause where ours say little. */
 export function wordsOf(error: unknown): string {
@@ -6,5 +6,5 @@ export function wordsOf(error: unknown): string {
     const cause = error.cause instanceof Error ? ` (${error.cause.message})` : "";
     return `${sentence(error.code, error.detail)}${cause}`;
   }
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }

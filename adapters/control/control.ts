@@ -3,6 +3,7 @@ import { chmodSync, rmSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { messageOf } from "#domain/errors";
 import type { Log } from "#ports/log";
 
 /** What the owner of the machine may ask of the process that has the data open. */
@@ -108,7 +109,7 @@ async function answer(
     log.info({ action: request.type }, "control request");
     return reply({ ok: true, words: await handle(request) });
   } catch (error) {
-    return reply({ ok: false, words: error instanceof Error ? error.message : String(error) });
+    return reply({ ok: false, words: messageOf(error) });
   }
 }
 

@@ -7,7 +7,7 @@ import {
   type RESTGetCurrentApplicationResult,
   Routes,
 } from "discord.js";
-import { BotError } from "#domain/errors";
+import { BotError, messageOf } from "#domain/errors";
 import type { Log } from "#ports/log";
 import { failureOf } from "./failures.ts";
 import type { PacedApi } from "./paced-api.ts";
@@ -116,7 +116,7 @@ export function asSetUpError(error: unknown): unknown {
   if (code !== undefined) {
     return new BotError("not-allowed", { detail: closeWords[code] ?? "", cause: error });
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (/not enough sessions/i.test(message)) {
     const until = /resets at (\S+)/.exec(message)?.[1] ?? "tomorrow";
     return new BotError("platform-unavailable", {

@@ -4,6 +4,7 @@ import {
   type DuckDBPreparedStatement,
   StatementType,
 } from "@duckdb/node-api";
+import { messageOf } from "#domain/errors";
 import type { DescribedTable, Refused } from "#ports/data-engine";
 import { answer, readRequest } from "../confined/inside.ts";
 import { isInterrupt, loadTables, UnreadableTable } from "./load-tables.ts";
@@ -123,7 +124,7 @@ async function describe(connection: DuckDBConnection, { tables }: EngineRequest)
 function wordsOf(error: unknown, asked: EngineRequest): string {
   if (error instanceof UnreadableTable) return error.message;
   if (isInterrupt(error)) return `The query took longer than ${asked.timeoutMs / 1_000} seconds.`;
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messageOf(error);
   if (text.startsWith("Out of Memory")) {
     return "The query needs more memory than it may have: filter or aggregate earlier.";
   }

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { messageOf } from "#domain/errors";
 import { FileIndexStore } from "./file-index-store.ts";
 
 type Store = InstanceType<typeof FileIndexStore>;
@@ -38,7 +39,7 @@ function answer(store: FileIndexStore, call: IndexCall): IndexAnswer {
     return {
       id: call.id,
       ok: false,
-      problem: error instanceof Error ? error.message : String(error),
+      problem: messageOf(error),
     };
   }
 }

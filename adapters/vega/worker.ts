@@ -2,6 +2,7 @@ import { Resvg, type ResvgRenderOptions } from "@resvg/resvg-js";
 import * as vega from "vega";
 import { expressionInterpreter } from "vega-interpreter";
 import { compile, type TopLevelSpec } from "vega-lite";
+import { messageOf } from "#domain/errors";
 import { answer, readRequest } from "../confined/inside.ts";
 import type { PaintAnswer, PaintRequest } from "./protocol.ts";
 import { fontFamily, styled } from "./style.ts";
@@ -27,7 +28,7 @@ async function paint({ spec, fonts }: PaintRequest): Promise<PaintAnswer> {
   try {
     return rasterised(await drawn(spec), fonts);
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = messageOf(error);
     return { ok: false, problem: `Vega-Lite refused it: ${text.slice(0, 500)}` };
   }
 }

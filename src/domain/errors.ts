@@ -76,3 +76,8 @@ export function explain(error: unknown, runId: string): string {
 export function sentence(code: BotErrorCode, detail?: string): string {
   return detail ? `${words[code]} ${detail}` : words[code];
 }
+
+/** What anything that was thrown says of itself: for logs, tools and whoever runs the bot, not for the chat. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

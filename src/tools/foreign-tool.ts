@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { messageOf } from "#domain/errors";
 import { isObject } from "#domain/json";
 import type {
   CheckedArguments,
@@ -215,10 +216,6 @@ function isTimeout(value: unknown): value is number {
 
 function isObjectSchema(value: unknown): value is JsonSchema {
   return isObject(value) && value.type === "object";
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function kind(value: unknown): string {

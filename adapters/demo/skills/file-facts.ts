@@ -1,4 +1,5 @@
 import { CsvError, parse } from "csv-parse/sync";
+import { messageOf } from "#domain/errors";
 import type { Table } from "#domain/table";
 import { delimiterOf, factsOf, toTable } from "#domain/table";
 import type { ReachableFile, Turn } from "../conversation.ts";
@@ -202,7 +203,7 @@ function jsonFacts(text: string): string | undefined {
       .join(", ");
     return `JSON: an object with ${count(keys.length, "key")}: ${names}${keys.length > 20 ? ", …" : ""}.`;
   } catch (error) {
-    return `not valid JSON: ${inline(error instanceof Error ? error.message : String(error), 120)}.`;
+    return `not valid JSON: ${inline(messageOf(error), 120)}.`;
   }
 }
 
