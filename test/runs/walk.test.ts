@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
+import type { IncomingMessage } from "#domain/message";
+import type { Decision } from "#ports/bot";
 import { defineTool } from "../../src/tools/define-tool.ts";
 import { ScriptedBackend, type ScriptStep } from "../fakes/scripted-backend.ts";
 import { ada, grace, placeOf, TestWorld } from "../fakes/test-world.ts";
@@ -22,6 +24,20 @@ const seen = (expected: readonly unknown[], thread = "talk") =>
   vi.waitFor(() => expect(world.texts(thread)).toEqual(expected));
 
 const ended = (count = 1) => vi.waitFor(() => expect(world.metrics.runs).toHaveLength(count));
+
+/** Ada deletes what she said. */
+const remove = ({ eventId }: IncomingMessage) =>
+  world.bot.amend({ eventId, changeId: "d1", by: ada, change: { type: "deleted" } });
+
+/** Somebody presses a button of the last reply. */
+const press = (type: "continue" | "retry" | "answer-new-version", by = ada) => {
+  const { runId } = world.lastView();
+  return world.bot.press({ eventId: "p1", runId, by, role: "person", press: { type } });
+};
+
+/** Somebody answers what the bot asked. */
+const decide = (requestId: string, decision: Decision["decision"], by = ada) =>
+  world.bot.decide({ requestId, by, role: "person", decision });
 
 function gate() {
   let open = () => {};
@@ -275,14 +291,7 @@ describe("a run", () => {
     await world.say("tell a story");
     await ended();
     expect(world.lastView().status).toBe("incomplete");
-    const { runId } = world.lastView();
-    await world.bot.press({
-      eventId: "p1",
-      runId,
-      by: ada,
-      role: "person",
-      press: { type: "continue" },
-    });
+    await press("continue");
     await seen(["Chapter one.", "Chapter two."]);
   });
 
@@ -442,12 +451,7 @@ describe("a person", () => {
     await world.say("first");
     const message = world.message("second");
     await world.bot.message(message);
-    await world.bot.amend({
-      eventId: message.eventId,
-      changeId: "d1",
-      by: ada,
-      change: { type: "deleted" },
-    });
+    await remove(message);
     await world.say("third");
     hold.open();
     await seen(["first", "third"]);
@@ -463,12 +467,7 @@ describe("a person", () => {
     const message = world.message("first");
     await world.bot.message(message);
     await seen(["Hm"]);
-    await world.bot.amend({
-      eventId: message.eventId,
-      changeId: "d1",
-      by: ada,
-      change: { type: "deleted" },
-    });
+    await remove(message);
     await ended();
     await seen([]);
   });
@@ -487,14 +486,7 @@ describe("a person", () => {
     const change = { type: "edited", message: { ...message, text: "right" } } as const;
     await world.bot.amend({ eventId: message.eventId, changeId: "e1", by: ada, change });
     await vi.waitFor(() => expect(world.lastView().actions).toContain("answer-new-version"));
-    const { runId } = world.lastView();
-    await world.bot.press({
-      eventId: "p1",
-      runId,
-      by: ada,
-      role: "person",
-      press: { type: "answer-new-version" },
-    });
+    await press("answer-new-version");
     await seen(["wrong", "right"]);
   });
 
@@ -504,12 +496,7 @@ describe("a person", () => {
     const message = world.message("a secret");
     await world.bot.message(message);
     await ended();
-    const answer = await world.bot.amend({
-      eventId: message.eventId,
-      changeId: "d1",
-      by: ada,
-      change: { type: "deleted" },
-    });
+    const answer = await remove(message);
     expect(answer.state).toBe("answered");
     await world.say("what did I say?");
     await ended(2);
@@ -552,14 +539,7 @@ describe("a person", () => {
     await world.start({ backend: answering(() => [{ type: "say", text: "Hm" }]) });
     await world.say("question");
     await ended();
-    const { runId } = world.lastView();
-    const answer = await world.bot.press({
-      eventId: "p",
-      runId,
-      by: grace,
-      role: "person",
-      press: { type: "retry" },
-    });
+    const answer = await press("retry", grace);
     expect(answer).toMatchObject({
       ok: false,
       words: expect.stringContaining("Only the person who asked"),
@@ -602,8 +582,8 @@ describe("a tool that needs a person", () => {
     await world.say("send it");
     const requestId = await asked();
     expect(sent).toEqual([]);
-    const approve = { requestId, by: ada, role: "person", decision: { type: "approve" } } as const;
-    const answers = await Promise.all([world.bot.decide(approve), world.bot.decide(approve)]);
+    const approve = () => decide(requestId, { type: "approve" });
+    const answers = await Promise.all([approve(), approve()]);
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
     await seen(["Result: sent to Bob"]);
     expect(sent).toEqual(["Bob"]);
@@ -614,12 +594,7 @@ describe("a tool that needs a person", () => {
     await world.start({ backend: backend(), tools: [send] });
     await world.say("send it");
     const requestId = await asked();
-    await world.bot.decide({
-      requestId,
-      by: ada,
-      role: "person",
-      decision: { type: "decline", reason: "too late" },
-    });
+    await decide(requestId, { type: "decline", reason: "too late" });
     await seen(["Result: Ada declined this. Their reason: too late"]);
     expect(sent).toEqual([]);
   });
@@ -628,12 +603,7 @@ describe("a tool that needs a person", () => {
     await world.start({ backend: backend(), tools: [send] });
     await world.say("send it");
     const requestId = await asked();
-    const answer = await world.bot.decide({
-      requestId,
-      by: grace,
-      role: "person",
-      decision: { type: "approve" },
-    });
+    const answer = await decide(requestId, { type: "approve" }, grace);
     expect(answer).toMatchObject({ ok: false });
     expect(sent).toEqual([]);
   });
@@ -648,7 +618,7 @@ describe("a tool that needs a person", () => {
         waitingFor: { personName: "Ada", requestId },
       }),
     );
-    await world.bot.decide({ requestId, by: grace, role: "person", decision: { type: "decline" } });
+    await decide(requestId, { type: "decline" }, grace);
     await vi.waitFor(() => expect(world.texts()[0]).toBe("Result: Grace declined this."));
   });
 
@@ -658,7 +628,7 @@ describe("a tool that needs a person", () => {
     const requestId = await asked();
     world.kill();
     await world.start({ backend: backend(), tools: [send] });
-    await world.bot.decide({ requestId, by: ada, role: "person", decision: { type: "approve" } });
+    await decide(requestId, { type: "approve" });
     await seen(["Result: sent to Bob"]);
     expect(sent).toEqual(["Bob"]);
     expect(world.screen.messages()).toHaveLength(1);
@@ -674,8 +644,7 @@ describe("a tool that needs a person", () => {
     await seen(["Result: Nobody answered in time, so this was not done."]);
     expect(world.lastView().settlements).toMatchObject([{ outcome: "expired" }]);
     expect(sent).toEqual([]);
-    const late = { requestId, by: ada, role: "person", decision: { type: "approve" } } as const;
-    expect(await world.bot.decide(late)).toMatchObject({ ok: false });
+    expect(await decide(requestId, { type: "approve" })).toMatchObject({ ok: false });
   });
 
   test("is stopped with its run while it waits", async () => {
@@ -691,9 +660,7 @@ describe("a tool that needs a person", () => {
       expect(status.isRunning).toBe(false);
     });
     expect(world.lastView().status).toBe("cancelled");
-    expect(
-      await world.bot.decide({ requestId, by: ada, role: "person", decision: { type: "approve" } }),
-    ).toMatchObject({ ok: false });
+    expect(await decide(requestId, { type: "approve" })).toMatchObject({ ok: false });
     expect(sent).toEqual([]);
   });
 
@@ -724,12 +691,7 @@ describe("a tool that needs a person", () => {
     await world.start({ backend, tools: [quiz] });
     await world.say("ask me");
     const requestId = await asked();
-    await world.bot.decide({
-      requestId,
-      by: ada,
-      role: "person",
-      decision: { type: "answer", answers: { colour: "blue" } },
-    });
+    await decide(requestId, { type: "answer", answers: { colour: "blue" } });
     await seen(["answered blue"]);
   });
 });
