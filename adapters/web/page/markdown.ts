@@ -3,6 +3,7 @@ import highlight from "highlight.js";
 import katex from "katex";
 import MarkdownIt from "markdown-it";
 import { h, icon } from "./dom.ts";
+import { withMarksClosed } from "./open-marks.ts";
 
 type Parser = InstanceType<typeof MarkdownIt>;
 type Token = ReturnType<Parser["parse"]>[number];
@@ -311,6 +312,12 @@ function addMath(parser: Parser): void {
 
 /** `[1]` that points to a source, and `@Name`. */
 function addMarks(parser: Parser): void {
+  parser.core.ruler.before("inline", "open_marks", (state) => {
+    if (!(state.env as Environment).isOpen) return;
+    // Behind the last words there is only the end of what they stand in.
+    const last = state.tokens.findLast(({ nesting }) => nesting !== -1);
+    if (last?.type === "inline") last.content = withMarksClosed(last.content);
+  });
   parser.inline.ruler.before("link", "source_mark", (state, silent) => {
     if (state.src[state.pos] !== "[") return false;
     const match = /^\[(\d{1,3})\](?![([:])/.exec(state.src.slice(state.pos, state.pos + 6));

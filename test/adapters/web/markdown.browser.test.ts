@@ -157,6 +157,14 @@ describe.skipIf(!hasBrowser)("Markdown on the page", () => {
   test.each([
     ["half a formula", "The area is \\( \\pi r^", "The area is ∑ …"],
     ["half a displayed formula", "It is\n\n\\[ \\frac{a}{", "It is ∑ …"],
+    ["half a piece of code", "Say `npm start", "Say npm start"],
+    ["a mark of code alone", "Say `", "Say"],
+    ["half a bold word", "It is **very imp", "It is very imp"],
+    ["half of a closing mark", "It is **very*", "It is very"],
+    ["bold text with code in it", "- one\n- It is **`a` and `b", "one It is a and b"],
+    ["a bold cell", "| a | b |\n|--|--|\n| 1 | **tw", "a b 1 tw"],
+    ["stars that mean nothing", "2 ** 3 is", "2 ** 3 is"],
+    ["what was closed", "**a** `b` __c__ ~~d~~ e", "a b c d e"],
     ["half a closing fence", "```js\nlet a\n``", "js Copy let a"],
   ])("that ends in %s does not show it raw", async (_case, text, shown) => {
     const seen = await page.evaluate(
@@ -172,5 +180,28 @@ describe.skipIf(!hasBrowser)("Markdown on the page", () => {
       { module, whole: text },
     );
     expect(seen).toBe(shown);
+  });
+
+  test("that grows letter by letter shows no mark at any moment", async () => {
+    const text = [
+      "**Tables**: attach a file, then `facts` or **`sum of amount`**.",
+      "- One **bold** and ~~gone~~",
+      "- Two, __under__ and **bold with `code` in it**",
+    ].join("\n\n");
+    const raw = await page.evaluate(
+      ({ module: { MarkdownView }, whole }) => {
+        const context = { sourceCount: 0, names: [], keepsLineBreaks: false, onSource: () => {} };
+        const view = new MarkdownView(context);
+        const found: string[] = [];
+        for (let end = 1; end <= whole.length; end += 1) {
+          view.show(whole.slice(0, end), true);
+          const shown = view.element.textContent ?? "";
+          if (/\*\*|__|~~|`/.test(shown)) found.push(whole.slice(0, end).slice(-20));
+        }
+        return found;
+      },
+      { module, whole: text },
+    );
+    expect(raw).toEqual([]);
   });
 });
