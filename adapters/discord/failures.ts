@@ -8,8 +8,11 @@ export type DiscordFailure =
   | { readonly type: "rate-limited"; readonly retryAfterMs: number; readonly isGlobal: boolean }
   | { readonly type: "unclear"; readonly cause: string };
 
+/** A page of a proxy, or nothing at all, with a status that says that all is well. */
+export class ForeignAnswer extends Error {}
+
 const lostConnection =
-  /^(UND_ERR_\w+|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/;
+  /^(UND_ERR_\w+|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPROTO|ERR_(?:SSL|TLS)_\w+|\w*CERT\w*|UNABLE_TO_\w+)$/;
 
 /** Says what an error of the REST client means; undefined when it is none. */
 export function failureOf(error: unknown): DiscordFailure | undefined {
@@ -21,6 +24,7 @@ export function failureOf(error: unknown): DiscordFailure | undefined {
   }
   if (error instanceof HTTPError) return { type: "unclear", cause: `HTTP ${error.status}` };
   if (!(error instanceof Error)) return undefined;
+  if (error instanceof ForeignAnswer) return { type: "unclear", cause: "not Discord's answer" };
   if (error.name === "AbortError") return { type: "unclear", cause: "no answer" };
   // After a 401 the client forgets its token and refuses every call by itself.
   if (error.message.startsWith("Expected token")) return { type: "refused", code: 0, status: 401 };

@@ -15,7 +15,7 @@ import { type ReplyJournal, requestTimeoutMs } from "#ports/platform";
 import type { Processes } from "#ports/processes";
 import { apiOf } from "./api.ts";
 import { Budget, type CallKind, type Priority } from "./budget.ts";
-import { failureOf } from "./failures.ts";
+import { ForeignAnswer, failureOf } from "./failures.ts";
 import { Pace } from "./pace.ts";
 
 /** How often what may be repeated is tried when nobody knows whether it happened. */
@@ -114,7 +114,7 @@ export function createPacedApi(options: {
       const resetAfterMs = Number(response.headers.get("x-ratelimit-reset-after") ?? 0) * 1_000;
       budget.told(kind, channel, { remaining: Number(remaining), resetAfterMs });
     }
-    return await parseResponse(response);
+    return await answerIn(response);
   };
 
   return {
@@ -176,6 +176,18 @@ export function createPacedApi(options: {
       }
     },
   };
+}
+
+/** What Discord answered. Throws {@link ForeignAnswer} for what something on the way said in its place. */
+async function answerIn(response: Awaited<ReturnType<RequestMaker>>): Promise<unknown> {
+  if (response.status === 204) return undefined;
+  const isJson = response.headers.get("content-type")?.startsWith("application/json") ?? false;
+  const answer: unknown = isJson ? await parseResponse(response).catch(() => undefined) : undefined;
+  const isDiscords =
+    Array.isArray(answer) ||
+    (typeof answer === "object" && answer !== null && Object.keys(answer).length > 0);
+  if (!isDiscords) throw new ForeignAnswer();
+  return answer;
 }
 
 /** While nobody can say whose run it is, what is not known of an earlier try stays not known. */

@@ -124,7 +124,8 @@ export function asSetUpError(error: unknown): unknown {
       cause: error,
     });
   }
-  if (failure?.type === "unclear" || error instanceof TypeError) {
+  const isForeign = error instanceof TypeError || error instanceof SyntaxError;
+  if (failure?.type === "unclear" || isForeign) {
     return new BotError("platform-unavailable", {
       detail: `Discord could not be reached (${failure?.type === "unclear" ? failure.cause : message}). Check the network, and DISCORD_API_URL if it is set.`,
       cause: error,

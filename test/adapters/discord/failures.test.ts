@@ -2,6 +2,7 @@ import { ChannelType } from "discord.js";
 import { describe, expect, test } from "vitest";
 import { BotError } from "#domain/errors";
 import { LeaseLost } from "#ports/run-queue";
+import { failureOf } from "../../../adapters/discord/failures.ts";
 import { JournalMemory, MemoryJournal } from "../../fakes/memory-journal.ts";
 import { type Fault, ManualClock } from "../../wire/discord/discord-server.ts";
 import { callOf, calls, done, routes, stage, viewOf } from "./reply-stage.ts";
@@ -18,12 +19,24 @@ async function problemOf(finished: Promise<void>): Promise<string> {
   return error.detail ?? "";
 }
 
+test.each(["ENOTFOUND", "ECONNRESET", "ERR_SSL_WRONG_VERSION_NUMBER", "CERT_HAS_EXPIRED"])(
+  "a connection that fails with %s is an outage",
+  (code) => {
+    const failure = Object.assign(new Error("it failed"), { code });
+    expect(failureOf(failure)).toEqual({ type: "unclear", cause: "connection" });
+    expect(failureOf(new Error("a mistake of ours"))).toBeUndefined();
+  },
+);
+
 describe("a create whose answer is lost", () => {
   test.each<[string, Fault]>([
     ["a reset", { type: "reset", accepted: true }],
     ["a polite hang-up", { type: "hang-up", accepted: true }],
     ["a 502", { type: "http-error", status: 502, accepted: true }],
     ["a reset before it was carried out", { type: "reset", accepted: false }],
+    ["a page of HTML", { type: "foreign", contentType: "text/html", body: "<p>Sorry" }],
+    ["an empty object", { type: "foreign", contentType: "application/json", body: "{}" }],
+    ["nothing at all", { type: "foreign", contentType: "application/json", body: "" }],
   ])("by %s is one message", async (_case, fault) => {
     const { discord, open } = await stage();
     const { reply, target, seen } = open();

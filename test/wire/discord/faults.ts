@@ -12,6 +12,8 @@ export type Fault =
       readonly scope: "user" | "global" | "shared";
     }
   | { readonly type: "http-error"; readonly status: number; readonly accepted: boolean }
+  /** Something with status 200 that is not Discord's: a page of a proxy, nothing at all. */
+  | { readonly type: "foreign"; readonly contentType: string; readonly body: string }
   /** The connection is reset, or closed politely; the real client repeats only after a reset. */
   | { readonly type: "reset" | "hang-up"; readonly accepted: boolean }
   /** On its way until {@link FaultPlan.clear}, and carried out only then, whoever is still there. */

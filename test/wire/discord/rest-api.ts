@@ -164,6 +164,11 @@ export class RestApi {
         if (fault.accepted) work();
         record.status = fault.status;
         return { type: "answer", status: fault.status, headers: {}, body: "upstream error" };
+      case "foreign": {
+        record.status = 200;
+        const headers = { "content-type": fault.contentType };
+        return { type: "answer", status: 200, headers, body: fault.body };
+      }
       case "reset":
       case "hang-up":
         if (fault.accepted) work();

@@ -11,6 +11,8 @@ export type Fault =
   | { readonly type: "reset"; readonly accepted: boolean }
   /** A page of HTML with status 200, as proxies and sign-in pages answer. */
   | { readonly type: "html" }
+  /** An empty object with status 200. */
+  | { readonly type: "empty" }
   /** The answer comes this much later on the server's clock; carried out at once or only then. */
   | { readonly type: "slow"; readonly ms: number; readonly accepted: boolean }
   /** On its way until {@link FaultPlan.clear}, and carried out only then, whoever is still there. */

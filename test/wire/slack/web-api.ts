@@ -123,6 +123,9 @@ export class WebApi {
           headers: { "content-type": "text/html; charset=utf-8" },
           body: "<!DOCTYPE html><html><body>Please sign in</body></html>",
         };
+      case "empty":
+        call.record({ status: 200, error: "empty", wasCarriedOut: false });
+        return json(200, {});
       case "slow": {
         const early = fault.accepted ? this.#carryOut(call) : undefined;
         await new Promise<void>((resolve) => {
