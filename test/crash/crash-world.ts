@@ -2,14 +2,27 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { IncomingMessage } from "#domain/message";
+import type { RedisServer } from "../adapters/redis/server.ts";
 import { BotChild, type ProcessOptions } from "./bot-child.ts";
 import type { BotCalls } from "./outside.ts";
 import { OutsideWorld } from "./outside-world.ts";
 
-/** One process of the bot on its data file, started again after every kill, and the world around it. */
+/** A short lease, so that another process soon goes on. */
+const leaseTimes = { lockMs: 1_500, checkMs: 500 };
+
+/**
+ * One process of the bot and another after every kill, on a data file or, given a `redis-server`, on that,
+ * which ends with it; and the world around them.
+ */
 export class CrashWorld extends OutsideWorld {
+  readonly #redis: RedisServer | undefined;
   readonly #folder = mkdtempSync(join(tmpdir(), "bobbin-crash-"));
   #child: BotChild | undefined;
+
+  constructor(redis?: RedisServer) {
+    super();
+    this.#redis = redis;
+  }
 
   get bot(): BotCalls {
     return this.#running.bot;
@@ -22,7 +35,9 @@ export class CrashWorld extends OutsideWorld {
 
   async start(options: ProcessOptions = {}): Promise<void> {
     const outside = this.callsOf("bot");
-    this.#child = await BotChild.start({ ...options, folder: this.#folder, outside });
+    const redis = this.#redis && { url: this.#redis.url, ...leaseTimes };
+    const common = { ...options, folder: this.#folder, outside };
+    this.#child = await BotChild.start({ ...common, ...(redis ? { redis } : {}) });
   }
 
   /** Resolves once the process has died by SIGKILL. */
@@ -36,6 +51,7 @@ export class CrashWorld extends OutsideWorld {
 
   async end(): Promise<void> {
     if (this.#child?.isRunning) await this.kill();
+    await this.#redis?.remove();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
