@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createClient } from "redis";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { hasRedis, RedisServer } from "./adapters/redis/server.ts";
 import { BobbinProcess } from "./fakes/bobbin-process.ts";
@@ -71,6 +72,40 @@ describe.skipIf(!hasRedis)("npm start with REDIS_URL", () => {
     });
     await bobbin.say("calculate 6 * 8");
     expect((await answers(bobbin, 2))[1]).toContain("48");
+  });
+
+  test("keeps what it is at work on for LEASE_SECONDS, and records with their version", async () => {
+    await server.kill();
+    await server.run(["--appendonly", "no", "--save", "3600 1"]);
+    const bobbin = new BobbinProcess({
+      folder,
+      env: { REDIS_URL: `${server.url}/7`, LEASE_SECONDS: "100" },
+    });
+    running.push(bobbin);
+    await bobbin.ready();
+    expect(bobbin.stderr).toContain("the Redis of REDIS_URL may lose data: appendonly is no");
+    const redis = createClient({ url: `${server.url}/7` });
+    await redis.connect();
+    try {
+      await bobbin.say("slow 600");
+      const leaseMs = async () => {
+        const [lock] = await redis.keys("{bobbin}:wake:*:lock");
+        return lock === undefined ? 0 : redis.pTTL(lock);
+      };
+      await expect.poll(leaseMs, { timeout: 60_000 }).toBeGreaterThan(40_000);
+      expect(await leaseMs()).toBeLessThanOrEqual(100_000);
+      await bobbin.say("calculate 6 * 7", "Bob");
+      await expect
+        .poll(async () => (await bobbin.answers("Bob")).length, { timeout: 60_000 })
+        .toBe(1);
+      const records = await redis.keys("{bobbin}:record:*");
+      expect(records).not.toEqual([]);
+      for (const value of await redis.mGet(records)) expect(value).toContain('"$version":1');
+      // Nothing has gone to another database.
+      expect((await redis.info("keyspace")).match(/^db\d+/gm)).toEqual(["db7"]);
+    } finally {
+      redis.destroy();
+    }
   });
 
   test("refuses a Redis that throws keys away, in words", async () => {

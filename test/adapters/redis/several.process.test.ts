@@ -97,7 +97,7 @@ describe.skipIf(!hasRedis)("several processes on one Redis", () => {
     expect(said.filter(({ began }) => began === "talk")).toHaveLength(events.length);
   });
 
-  test("what a killed process held goes on elsewhere within its lease", async () => {
+  test("what a killed process held goes on elsewhere soon after its lease", async () => {
     const first = await startWorker("a");
     const keys = Array.from({ length: 10 }, (_, index) => `talk${index}`);
     for (const key of keys) await accept(`in ${key}`, key);
@@ -108,6 +108,8 @@ describe.skipIf(!hasRedis)("several processes on one Redis", () => {
     await vi.waitFor(() => expect(begun("b").sort()).toEqual(keys), patient);
     const tookMs = heard("b").flatMap(({ began, atMs }) => (began ? [atMs - killedAtMs] : []));
     console.info(`taken over after ${tookMs.sort((a, b) => a - b).join(", ")} ms`);
+    // A lock of 5 s and two looks at it, 2 s apart; and what a busy machine adds.
+    expect(tookMs.at(-1)).toBeLessThan(15_000);
     for (const key of keys) await end(key);
     await vi.waitFor(async () => {
       for (const key of keys) expect(await answered(key)).toEqual([`in ${key}`]);
