@@ -34,7 +34,7 @@ import { createTools } from "./wiring/tools.ts";
 import { wordsOf } from "./words-of.ts";
 
 /** So long after the grace period the process has ended, whatever does not answer. */
-const stoppedWithinMs = 9_000;
+const stoppedWithinMs = 8_000;
 /** What is left of the grace period for answers that are still being read. */
 const httpGraceMs = 2_000;
 
