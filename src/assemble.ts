@@ -24,6 +24,7 @@ import { ModelPauses } from "./runs/model-pauses.ts";
 import { readFiles } from "./runs/run-files.ts";
 import { createCatalogue } from "./runs/stored-catalogue.ts";
 import { createThreadControl } from "./runs/thread-control.ts";
+import { WaitingMarks } from "./runs/waiting-marks.ts";
 
 /** Everything from outside the core, and the bounds it works within. */
 export interface BobbinParts
@@ -129,6 +130,7 @@ export function assembleBobbin(parts: BobbinParts): Bobbin {
     desk,
     threads,
     live,
+    waitingMarks: new WaitingMarks({ ...outside, processes }),
     limits: parts.inbox,
   });
 

@@ -9,6 +9,7 @@ import type { CommandDesk } from "./command-desk.ts";
 import type { AttachmentStore } from "./runs/attachments.ts";
 import type { Catalogue } from "./runs/catalogue.ts";
 import type { LiveRuns } from "./runs/converse.ts";
+import type { WaitingMarks } from "./runs/waiting-marks.ts";
 
 /** What the bot needs; put together once by `main.ts`. */
 export interface BotEnvironment {
@@ -20,6 +21,7 @@ export interface BotEnvironment {
   readonly threads: ThreadControl;
   readonly attachments: AttachmentStore;
   readonly live: LiveRuns;
+  readonly waitingMarks: WaitingMarks;
   readonly processes: Pick<Processes, "claim">;
   readonly metrics: Metrics;
   readonly log: Log;

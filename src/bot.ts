@@ -432,6 +432,11 @@ class DurableBot implements Bot {
     });
   };
 
+  markWaiting: Bot["markWaiting"] = (mark) => this.#environment.waitingMarks.keep(mark);
+
+  onWaited: Bot["onWaited"] = (owner, takeAway) =>
+    this.#environment.waitingMarks.listen(owner, takeAway);
+
   #control(conversationKey: string, eventId: string, control: ConversationControl) {
     return this.#queue.control({
       eventId,

@@ -13,7 +13,7 @@ import type { Ear, Notes } from "./notes.ts";
 import type { Policy } from "./policy.ts";
 import { homeOf } from "./presence.ts";
 import type { Threads } from "./threads.ts";
-import type { Waiting } from "./waiting.ts";
+import { sayWaiting } from "./waiting.ts";
 
 /** A message that could not be stored is tried again after these; then its author is told. */
 const tryAgainAfterMs = [500, 2_000, 8_000];
@@ -31,7 +31,6 @@ export interface ArrivalParts {
   readonly policy: Policy;
   readonly marks: Marks;
   readonly notes: Notes;
-  readonly waiting: Waiting;
   readonly bot: () => Bot;
   readonly log: Log;
   readonly now: () => number;
@@ -168,15 +167,14 @@ export class Arrivals {
   }
 
   async #deleted(message: Message | PartialMessage): Promise<void> {
-    const { bot, waiting } = this.#parts;
-    await waiting.gone(message.id);
+    const { bot } = this.#parts;
     if (message.guildId !== null && !(await this.#parts.belonging.concernsUs(message))) return;
     const by = message.author ? authorOf(message as Message) : personOf("unknown", "somebody");
     await bot().amend(toChange({ id: message.id, at: "deleted" }, by));
   }
 
   async #follow(message: Message, incoming: IncomingMessage, answer: MessageAnswer): Promise<void> {
-    const { marks, notes, waiting } = this.#parts;
+    const { bot, marks, notes } = this.#parts;
     const ear = earOf(message);
     switch (answer.status) {
       case "repeat":
@@ -195,7 +193,9 @@ export class Arrivals {
         await notes.whisper(ear, answer.answer);
         return;
       case "accepted":
-        if (answer.position > 0) waiting.begin({ eventId: incoming.eventId, ear, answer });
+        if (answer.position > 0) {
+          void sayWaiting({ eventId: incoming.eventId, ear, answer }, { notes, bot: bot() });
+        }
     }
   }
 

@@ -23,7 +23,6 @@ import { type Application, contentIntentWords, sayWhatIsMissing } from "./set-up
 import type { ShardSet } from "./shard-sets.ts";
 import type { Threads } from "./threads.ts";
 import { Visits } from "./visits.ts";
-import { Waiting } from "./waiting.ts";
 
 /** One shard of a bucket may identify itself in five seconds; a little more than that. */
 const identifyEveryMs = 5_500;
@@ -74,7 +73,6 @@ export class Listening {
   readonly #log: Log;
   readonly #marks: Marks;
   readonly #guilds: Guilds;
-  #stopHearing: () => void = () => undefined;
   #gateway: Gateway | undefined;
   #isEnded = false;
 
@@ -106,9 +104,8 @@ export class Listening {
     const { since } = await this.#marks.begin();
     const marks = this.#marks;
     const notes = new Notes({ api, refusals, log });
-    const waiting = new Waiting(notes);
     const policy = this.#policy();
-    const arrivals = this.#arrivals({ marks, notes, waiting, policy });
+    const arrivals = this.#arrivals({ marks, notes, policy });
     const controls = this.#controls({ notes, policy });
     const sessions = new Sessions({ arrivals, marks, leftOff: since, log });
     const guilds = this.#guilds;
@@ -130,7 +127,6 @@ export class Listening {
       throw new Error("ended before it was connected");
     }
     this.#gateway = gateway;
-    this.#stopHearing = bot.onQueueChange((key, line) => waiting.moved(key, line));
     await gateway.start();
     const { client } = gateway;
     if (!this.#isOurs) throw new Error("lost before it was connected");
@@ -152,7 +148,6 @@ export class Listening {
   async end(): Promise<void> {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    this.#stopHearing();
     await this.#gateway?.stop();
     await this.#marks.end();
   }
@@ -190,7 +185,6 @@ export class Listening {
   #arrivals(shared: {
     readonly marks: Marks;
     readonly notes: Notes;
-    readonly waiting: Waiting;
     readonly policy: Policy;
   }): Arrivals {
     const { application, bot, now, options, threads } = this.#parts;

@@ -20,6 +20,7 @@ import { openAttachment } from "./files.ts";
 import { targetOf } from "./inbound.ts";
 import { type Listened, Listening, type ListeningOptions } from "./listening.ts";
 import { toDiscord } from "./markdown.ts";
+import { Notes } from "./notes.ts";
 import { createPacedApi, type PacedApi } from "./paced-api.ts";
 import { Refusals } from "./refusals.ts";
 import { DiscordReply } from "./reply.ts";
@@ -32,6 +33,7 @@ import {
 } from "./set-up.ts";
 import { cutOf, everything } from "./shard-sets.ts";
 import { Threads } from "./threads.ts";
+import { takeBackWaited } from "./waiting.ts";
 
 /** How often Discord is asked whether it takes a token again that it has refused, in milliseconds. */
 const askAgainAfterMs = 30_000;
@@ -69,6 +71,7 @@ class Discord implements DiscordPlatform {
   readonly #now: () => number;
   readonly #api: PacedApi;
   readonly #refusals: Refusals;
+  #stopTakingBack: () => void = () => undefined;
   readonly #apologies: Apologies;
   readonly #threads: Threads;
   readonly #listens: boolean;
@@ -117,7 +120,11 @@ class Discord implements DiscordPlatform {
     const application = await readApplication(this.#api);
     if (turn !== this.#turn) throw new Error("stopped while starting");
     this.#application = application;
-    if (this.#listens) await this.#listen(application, bot);
+    if (this.#listens) {
+      await this.#listen(application, bot);
+      const notes = new Notes({ api: this.#api, refusals: this.#refusals, log: this.#log });
+      this.#stopTakingBack = takeBackWaited(bot, notes);
+    }
     this.#isStarted = true;
   }
 
@@ -142,6 +149,7 @@ class Discord implements DiscordPlatform {
   async stop(): Promise<void> {
     this.#turn += 1;
     this.#isStarted = false;
+    this.#stopTakingBack();
     this.#callOffAsking();
     await this.#offices?.close();
     await Promise.all([...this.#listenings.keys()].map((index) => this.#end(index)));

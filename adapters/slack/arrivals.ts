@@ -1,5 +1,6 @@
 import type { CommandAnswer } from "#domain/command";
 import type { Person, Place } from "#domain/conversation";
+import type { Json } from "#domain/json";
 import type { IncomingMessage } from "#domain/message";
 import { KeyedMutex } from "#domain/promises";
 import type { Role } from "#domain/settings";
@@ -70,11 +71,6 @@ export class Arrivals {
   readonly #channels = new KeyedMutex();
   readonly #threadsOf = new Map<string, string>();
   readonly #awaited = new Map<string, () => void>();
-  /** Messages that wait, with a reaction that says so. */
-  readonly #waiting = new Map<
-    string,
-    { readonly channel: string; readonly ts: string; readonly key: string }
-  >();
 
   constructor(parts: ArrivalParts) {
     this.#parts = parts;
@@ -114,13 +110,10 @@ export class Arrivals {
     if (this.#threadsOf.size > mostThreads && !oldest.done) this.#threadsOf.delete(oldest.value);
   }
 
-  /** Lines have moved: who is answered now waits no longer. */
-  queueChanged(conversationKey: string, waiting: readonly { readonly eventId: string }[]): void {
-    for (const [eventId, { channel, ts, key }] of this.#waiting) {
-      if (key !== conversationKey || waiting.some((one) => one.eventId === eventId)) continue;
-      this.#waiting.delete(eventId);
-      this.#react("reactions.remove", channel, ts);
-    }
+  /** A message waits no longer: neither does it say so. */
+  async waited(shown: Json): Promise<void> {
+    const { channel, ts } = shown as { readonly channel: string; readonly ts: string };
+    await this.#react("reactions.remove", channel, ts);
   }
 
   /** Where and who somebody is, for commands and presses. */
@@ -327,9 +320,7 @@ export class Arrivals {
         return;
       case "accepted": {
         if (answer.position === 0) return;
-        const { channel, ts } = event;
-        this.#waiting.set(message.eventId, { channel, ts, key: answer.conversationKey });
-        this.#react("reactions.add", channel, ts);
+        void this.#markWaiting(event, message.eventId, answer.conversationKey);
         const { waitingFor } = answer;
         if (waitingFor) this.#parts.whispers.waitingFor(at, waitingFor);
         else this.#whisper(event, { ok: true, text: queuedWords(answer.position) });
@@ -363,13 +354,34 @@ export class Arrivals {
     this.#parts.whispers.answer(placeAt(event), answer);
   }
 
-  #react(method: "reactions.add" | "reactions.remove", channel: string, timestamp: string): void {
-    void this.#parts.courtesies.try(method, { channel, timestamp, name: waitingReaction });
+  async #markWaiting(
+    { channel, ts }: SlackMessageEvent,
+    eventId: string,
+    conversationKey: string,
+  ): Promise<void> {
+    const { bot, workspace } = this.#parts;
+    // Whatever came of it: it may be there already.
+    await this.#react("reactions.add", channel, ts);
+    const owner = waitingOwner(workspace);
+    await bot().markWaiting({ owner, eventId, conversationKey, shown: { channel, ts } });
+  }
+
+  #react(
+    method: "reactions.add" | "reactions.remove",
+    channel: string,
+    timestamp: string,
+  ): Promise<boolean> {
+    return this.#parts.courtesies.try(method, { channel, timestamp, name: waitingReaction });
   }
 
   #idOf(event: SlackMessageEvent): string {
     return eventIdOf(this.#parts.workspace.teamId, event.channel, event.ts);
   }
+}
+
+/** Whose the marks of waiting messages are: each workspace takes away its own. */
+export function waitingOwner({ teamId }: Workspace): string {
+  return `slack/${teamId}`;
 }
 
 /** A conversation is called what its first message says. */

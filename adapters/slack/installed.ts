@@ -10,7 +10,7 @@ import type { ChannelNote, EndedReply, Reply, ReplyJournal, ReplyTarget } from "
 import type { Processes } from "#ports/processes";
 import type { Alarm } from "./alarm.ts";
 import { clientOptions, createSlackApi, quietLogger, type SlackApi } from "./api.ts";
-import { Arrivals } from "./arrivals.ts";
+import { Arrivals, waitingOwner } from "./arrivals.ts";
 import { addAsk } from "./ask.ts";
 import { Budget } from "./budget.ts";
 import { addControls } from "./controls.ts";
@@ -110,7 +110,7 @@ export class InstalledWorkspace {
     this.#app = this.#createApp(workspace);
     const arrivals = this.#listen(this.#app, workspace);
     this.#stopListening.push(
-      bot.onQueueChange((key, waiting) => arrivals.queueChanged(key, waiting)),
+      bot.onWaited(waitingOwner(workspace), (shown) => arrivals.waited(shown)),
     );
   }
 

@@ -8,6 +8,7 @@ import type {
 } from "#domain/command";
 import type { Person, Place } from "#domain/conversation";
 import type { FileStatus } from "#domain/file";
+import type { Json } from "#domain/json";
 import type { EditedOrDeleted, IncomingMessage } from "#domain/message";
 import type { AskedForm, ReplyFile } from "#domain/run-event";
 import type { Role } from "#domain/settings";
@@ -136,6 +137,16 @@ export interface QueuePosition {
   readonly position: number;
 }
 
+/** Something a platform shows on a message to say that it waits. */
+export interface WaitingMark {
+  /** Whose it is: the platform, or a part of it. */
+  readonly owner: string;
+  readonly eventId: string;
+  readonly conversationKey: string;
+  /** By what the platform finds it again. */
+  readonly shown: Json;
+}
+
 /**
  * What a platform may ask of the bot. Every method may be called at any time after
  * {@link Platform.start} was called with it; each throws a BotError with words for the person.
@@ -183,4 +194,11 @@ export interface Bot {
   onQueueChange(
     listener: (conversationKey: string, waiting: readonly QueuePosition[]) => void,
   ): () => void;
+  /** Something is shown on a message that waits: {@link Bot.onWaited} is told when it waits no longer. Never rejects. */
+  markWaiting(mark: WaitingMark): Promise<void>;
+  /**
+   * Has marks of this owner taken away that are not right any more, also those of processes that have ended.
+   * May be told of one more than once.
+   */
+  onWaited(owner: string, takeAway: (shown: Json) => Promise<void>): () => void;
 }

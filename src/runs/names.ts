@@ -14,6 +14,9 @@ export const names = {
   /** Register: a reply that is looked at once more, by conversation and run. Ranking: these, by when. */
   lateLook: (id: string) => `late-look/${id}`,
   lateLooks: "late-looks",
+  /** Register: what is shown on a message that waits. Ranking: these of an owner, by since when. */
+  waitingMark: (id: string) => `waiting-mark/${id}`,
+  waitingMarks: (owner: string) => `waiting-marks/${owner}`,
   /** Register: which run answered a message. */
   answered: (eventId: string) => `answered/${eventId}`,
   /** Register: a question to a person that is still open. */

@@ -8,6 +8,7 @@ import type {
 } from "#domain/command";
 import { BotError } from "#domain/errors";
 import type { FileStatus } from "#domain/file";
+import type { Json } from "#domain/json";
 import type { EditedOrDeleted, IncomingMessage } from "#domain/message";
 import type { ReplyView } from "#domain/reply-view";
 import type { AskedForm, ReplyFile } from "#domain/run-event";
@@ -23,6 +24,7 @@ import type {
   ReplyPress,
   StopAnswer,
   StopRequest,
+  WaitingMark,
 } from "#ports/bot";
 
 /**
@@ -67,6 +69,9 @@ export class FakeBot implements Bot {
   onPress: (press: ReplyPress) => Promise<PressAnswer> = async () => ({ ok: true, words: "" });
   readonly #seen = new Set<string>();
   readonly #fileListeners = new Set<(eventId: string, statuses: readonly FileStatus[]) => void>();
+  readonly #waitingMarks: WaitingMark[] = [];
+  readonly #lines = new Map<string, readonly QueuePosition[]>();
+  readonly #takers = new Map<string, (shown: Json) => Promise<void>>();
   readonly #queueListeners = new Set<
     (conversationKey: string, waiting: readonly QueuePosition[]) => void
   >();
@@ -172,5 +177,19 @@ export class FakeBot implements Bot {
   /** A conversation's line, as the real bot would tell it. */
   tellQueue(conversationKey: string, waiting: readonly QueuePosition[]): void {
     for (const listener of this.#queueListeners) listener(conversationKey, waiting);
+    this.#lines.set(conversationKey, waiting);
+    for (const mark of this.#waitingMarks.splice(0)) void this.markWaiting(mark);
+  }
+
+  async markWaiting(mark: WaitingMark): Promise<void> {
+    const line = this.#lines.get(mark.conversationKey);
+    const isWaiting = line?.some(({ eventId }) => eventId === mark.eventId) ?? true;
+    if (isWaiting) this.#waitingMarks.push(mark);
+    else await this.#takers.get(mark.owner)?.(mark.shown);
+  }
+
+  onWaited(owner: string, takeAway: (shown: Json) => Promise<void>): () => void {
+    this.#takers.set(owner, takeAway);
+    return () => this.#takers.delete(owner);
   }
 }
