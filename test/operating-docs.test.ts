@@ -10,7 +10,8 @@ const compose = readFileSync(join(root, "compose.yaml"), "utf8");
 
 test("docs/operating.md has every metric in its table, and names none that there is not", async () => {
   const queue = async () => ({ waiting: [], running: 0, parked: 0, oldestMs: 0 });
-  const { scrape } = createMetrics({ queue, here: () => ({ runs: 0, leasesLost: 0 }) });
+  const here = () => ({ runs: 0, leasesLost: 0 });
+  const { scrape } = createMetrics({ queue, here, platforms: () => [] });
   const { body } = await scrape();
   const there = [...body.matchAll(/^# TYPE (bobbin_\w+) (\w+)$/gm)].map(
     ([, name, type]) => `${name} ${type}`,
