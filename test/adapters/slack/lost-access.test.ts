@@ -216,11 +216,15 @@ describe("a token that is set and no longer taken", () => {
       const late = ask("hear me");
       await slack.settled();
       expect(slack.deliveries.map(({ state }) => state)).not.toContain("given up");
-      const calls = slack.calls().length;
+      const checks = () => slack.calls("auth.test").length;
+      const checked = checks();
+      let calls = 0;
       for (let tries = 0; tries < 5; tries += 1) {
         world.pass(60_000);
         askAgain();
-        await expect.poll(() => slack.calls().length, patience).toBe(calls + tries + 1);
+        await expect.poll(checks, patience).toBe(checked + tries + 1);
+        // By then what was on its way when the token was refused has been answered.
+        if (tries === 0) calls = slack.calls().length;
       }
       expect(
         slack
