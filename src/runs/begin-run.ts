@@ -137,7 +137,7 @@ async function whatIsAskedAgain(
   return {
     messages: found.page.input,
     asker: found.page.input.at(-1)?.author ?? control.by,
-    replaces: isNewest ? { position: found.position, runId: control.runId } : undefined,
+    replaces: isNewest ? { position: found.position, ref: found.ref } : undefined,
   };
 }
 

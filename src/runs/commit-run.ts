@@ -26,6 +26,7 @@ export async function commitRun(
     run: names.record.run(task.runId, lease.epoch),
   };
   const keepsPage = !work.view.removed;
+  const isReplacing = keepsPage && task.replaces !== undefined;
   const isNewThread = task.head?.threadId !== task.threadId;
   await Promise.all([
     records.write(
@@ -47,13 +48,17 @@ export async function commitRun(
       ...closedRequests(work),
     ],
     appends: [
-      ...(keepsPage
-        ? [{ list: names.pages(task.threadId), value: { ...keys, runId: task.runId, atMs: at } }]
+      {
+        list: keepsPage ? names.pages(task.threadId) : names.replacedPages(task.threadId),
+        value: { ...keys, runId: task.runId, atMs: at },
+      },
+      ...(isReplacing
+        ? [{ list: names.replacedPages(task.threadId), value: toJson(task.replaces.ref) }]
         : []),
       ...(isNewThread ? [{ list: names.threads(task.conversationKey), value: task.threadId }] : []),
       ...leave(task.conversationKey, leftStates(work, end)),
     ],
-    ...(task.replaces && keepsPage
+    ...(isReplacing
       ? {
           replaces: [
             { list: names.pages(task.threadId), position: task.replaces.position, value: null },

@@ -33,7 +33,7 @@ export async function readHistory(
   const overflow: PositionedPage[] = [];
   const fits = fitting(assistant, contextTokens);
   for await (const page of pagesBackwards({ ledger, records, threadId }, summary?.upTo)) {
-    if (page.ref.runId === replaces?.runId) continue;
+    if (page.ref.runId === replaces?.ref.runId) continue;
     if (overflow.length === 0 && fits(page)) kept.unshift(page);
     else if (assistant.truncation_strategy.type === "last_messages") break;
     else overflow.unshift(page);

@@ -7,7 +7,7 @@ import { type ConversationHead, readHead, untitle, withoutMemory } from "./conve
 import type { RunEnvironment } from "./environment.ts";
 import { type Note, type PendingLook, pendingLooks, withoutAnswer } from "./late-looks.ts";
 import { names } from "./names.ts";
-import { type PageRef, type StoredPage, withoutMessage } from "./thread-pages.ts";
+import { type PageRef, pageLists, type StoredPage, withoutMessage } from "./thread-pages.ts";
 
 /** What becomes of a page: it stays, it goes, or another takes its place. */
 type Fate = "keep" | "delete" | StoredPage;
@@ -34,7 +34,7 @@ export function forgetPerson(
   personKey: string,
 ): Promise<Outcome> {
   return forget(lease, environment, {
-    fateOf: (page) => withoutPerson(page, personKey),
+    fateOf: (page) => (page ? withoutPerson(page, personKey) : "delete"),
     forgetsReply: ({ to }) => to.asker.key === personKey,
     isOldFile: () => false,
     personKey,
@@ -84,7 +84,8 @@ function callsWithoutAnswers({ entries }: StoredPage): ReadonlySet<string> {
 }
 
 interface Forgetting {
-  readonly fateOf: (page: StoredPage, ref: PageRef) => Fate;
+  /** Without a page, of a run whose answer was removed. */
+  readonly fateOf: (page: StoredPage | undefined, ref: PageRef) => Fate;
   /** Whether a reply goes that has no page: its answer was removed, or another took its place. */
   readonly forgetsReply: (note: Note) => boolean;
   /** Whether a file goes by its age (Unix seconds), whatever page it belongs to. */
@@ -129,7 +130,10 @@ async function forget(
   // Before anything goes: what somebody puts right meanwhile is removed by a later look.
   const looks = await pendingLooks(conversationKey, ledger);
   for (const threadId of await threadsOf(conversationKey, head, environment)) {
-    await forgetPages(threadId, lease, environment, { forgetting, harvest });
+    for (const list of pageLists(threadId)) {
+      const isReplaced = list === names.replacedPages(threadId);
+      await forgetPages({ list, isReplaced }, lease, environment, { forgetting, harvest });
+    }
   }
   forgetLooks(looks, forgetting, harvest);
   const all = await ledger.ranked(names.files(conversationKey), { limit: 100_000 });
@@ -169,14 +173,14 @@ async function forget(
   };
 }
 
+/** The messages of a page that was replaced, and their files, are those of the one in its place. */
 async function forgetPages(
-  threadId: string,
+  { list, isReplaced }: { readonly list: string; readonly isReplaced: boolean },
   lease: RunLease,
   environment: RunEnvironment,
   { forgetting, harvest }: { forgetting: Forgetting; harvest: Harvest },
 ): Promise<void> {
   const { ledger, records } = environment;
-  const list = names.pages(threadId);
   let after: number | undefined;
   for (;;) {
     const items = await ledger.items(list, {
@@ -185,8 +189,9 @@ async function forgetPages(
     });
     for (const { position, value } of items) {
       const ref = value as unknown as PageRef;
-      const page = (await records.read(ref.page)) as unknown as StoredPage | undefined;
-      const fate = page ? forgetting.fateOf(page, ref) : "delete";
+      const stored = (await records.read(ref.page)) as unknown as StoredPage | undefined;
+      const fate = forgetting.fateOf(stored, ref);
+      const page = stored && isReplaced && fate === "delete" ? withoutInput(stored) : stored;
       harvest.repliesGone.set(ref.runId, isReplyGone(fate));
       if (page && fate !== "keep") await forgetShown(page, fate, ref, environment);
       if (fate === "keep") harvest.keptPages += 1;
@@ -198,6 +203,10 @@ async function forgetPages(
     after = items.at(-1)?.position;
     if (items.length < stepSize) return;
   }
+}
+
+function withoutInput(page: StoredPage): StoredPage {
+  return { ...page, input: [], entries: page.entries.filter(({ type }) => type !== "user") };
 }
 
 /** Where the chat itself is in our stores (the console), what was shown of it goes, too. */
@@ -307,7 +316,7 @@ async function forgetNames(
   );
   for (const threadId of await threadsOf(conversationKey, head, { ledger })) {
     await records.remove(names.record.thread(threadId));
-    harvest.removes.push(names.pages(threadId));
+    harvest.removes.push(...pageLists(threadId));
   }
   harvest.removes.push(names.threads(conversationKey), names.files(conversationKey));
   const rankings = await ledger.ranked(names.peopleIn(conversationKey), { limit: 100_000 });
@@ -321,6 +330,22 @@ async function forgetNames(
     const ranking = names.conversationsIn(head.place.channelKey);
     harvest.ranks.push({ ranking, member: conversationKey, score: null });
   }
+}
+
+/** Whether a conversation holds something older than a time, in any of its threads. */
+export async function holdsOlder(
+  conversationKey: string,
+  head: ConversationHead,
+  { ledger, beforeMs }: Pick<RunEnvironment, "ledger"> & { readonly beforeMs: number },
+): Promise<boolean> {
+  if (head.updatedAtMs < beforeMs) return true;
+  for (const threadId of await threadsOf(conversationKey, head, { ledger })) {
+    for (const list of pageLists(threadId)) {
+      const [oldest] = await ledger.items(list, { limit: 1 });
+      if (oldest && (oldest.value as unknown as PageRef).atMs < beforeMs) return true;
+    }
+  }
+  return false;
 }
 
 async function threadsOf(

@@ -30,6 +30,8 @@ export const names = {
   feedback: (runId: string, personKey: string) => `feedback/${runId}/${personKey}`,
   /** List: the pages of a thread, in order. */
   pages: (threadId: string) => `pages/${threadId}`,
+  /** List: pages whose place another has taken, or nothing: people see them no more. */
+  replacedPages: (threadId: string) => `replaced-pages/${threadId}`,
   /** List: what a service keeps of a conversation though nothing goes on from it any more. */
   left: (conversationKey: string) => `left/${conversationKey}`,
   /** Rankings: files by age: those within reach of a conversation, and all. */

@@ -14,6 +14,7 @@ import { type Checkpoint, toJson } from "./checkpoint.ts";
 import type { AtHand } from "./controls.ts";
 import type { ConversationHead } from "./conversation-head.ts";
 import { names } from "./names.ts";
+import type { PositionedPage } from "./thread-pages.ts";
 
 /** What a run answers, and with what: fixed when the attempt begins. */
 export interface RunTask {
@@ -31,7 +32,7 @@ export interface RunTask {
   readonly channel: ChannelSettings;
   readonly head: ConversationHead | undefined;
   /** The page this run's answer takes the place of: a retry of the newest answer. */
-  readonly replaces: { readonly position: number; readonly runId: string } | undefined;
+  readonly replaces: Omit<PositionedPage, "page"> | undefined;
   /** Words of the bot's own that the reply begins with. */
   readonly notices: readonly string[];
 }

@@ -8,7 +8,7 @@ import { toJson } from "./checkpoint.ts";
 import type { AtHand, ConversationControl, RunPlace } from "./controls.ts";
 import { type ConversationHead, readHead } from "./conversation-head.ts";
 import type { RunEnvironment } from "./environment.ts";
-import { deleteFile, fileRanks } from "./forget.ts";
+import { deleteFile, fileRanks, holdsOlder } from "./forget.ts";
 import { handedOver, resume } from "./hand-over.ts";
 import { names } from "./names.ts";
 import { filesWithinReach } from "./run-files.ts";
@@ -256,9 +256,7 @@ async function* conversationsWithOlder(
     for (const { member } of fresh) {
       const head = await readHead(ledger, member);
       if (!head) continue;
-      const [oldest] = await ledger.items(names.pages(head.threadId), { limit: 1 });
-      const isOlder = oldest && (oldest.value as unknown as PageRef).atMs < beforeMs;
-      if (isOlder || head.updatedAtMs < beforeMs) yield member;
+      if (await holdsOlder(member, head, { ledger, beforeMs })) yield member;
     }
     if (fresh.length === 0) return;
     from = step.at(-1)?.score ?? from;

@@ -15,6 +15,11 @@ export interface PageRef {
   readonly atMs: number;
 }
 
+/** Where the pages of a thread stand, and those that people see no more: only for whoever forgets them. */
+export function pageLists(threadId: string): readonly string[] {
+  return [names.pages(threadId), names.replacedPages(threadId)];
+}
+
 /** A page with what it answered, so that it can be answered again. */
 export interface StoredPage extends TranscriptPage {
   readonly input: readonly IncomingMessage[];

@@ -32,6 +32,8 @@ const key = placeOf("talk").threadKey;
 /** All that is stored anywhere, as text. */
 const everything = () => JSON.stringify(world.records.contents());
 
+const keysOf = (prefix: string) => world.records.keys().filter((name) => name.startsWith(prefix));
+
 describe("forgetting a conversation", () => {
   test("deletes its messages, answers, runs and files, and what the service kept", async () => {
     const secret = world.message("a secret", {
@@ -63,6 +65,34 @@ describe("forgetting a conversation", () => {
     await answered(2);
     await world.bobbin.threads.forgetConversation(key, "f1");
     await vi.waitFor(() => expect(model.forgotten).toHaveLength(2));
+  });
+
+  test("deletes what is left of an answer whose message was deleted meanwhile", async () => {
+    const message = world.message("use a tool");
+    await world.bot.message(message);
+    await vi.waitFor(() => expect(model.turns).toHaveLength(2));
+    const { eventId } = message;
+    await world.bot.amend({ eventId, changeId: "d1", by: ada, change: { type: "deleted" } });
+    await answered(1);
+    await vi.waitFor(() => expect(keysOf("run/")).toHaveLength(1));
+    await world.bobbin.threads.forgetConversation(key, "f1");
+    await vi.waitFor(() =>
+      expect(world.records.keys()).not.toContainEqual(expect.stringMatching(/^run\//)),
+    );
+  });
+
+  test("deletes an answer that another has taken the place of", async () => {
+    const secret = world.message("a secret");
+    await world.bot.message(secret);
+    await answered(1);
+    await world.bobbin.threads.retry(key, "r1", ada);
+    await answered(2);
+    await world.bobbin.threads.forgetConversation(key, "f1");
+    await vi.waitFor(async () => {
+      expect((await world.bobbin.threads.status(key)).threadId).toBeUndefined();
+    });
+    expect(everything()).not.toContain("secret");
+    expect(everything()).not.toContain("Heard");
   });
 
   test("begins anew with the next message", async () => {
@@ -108,6 +138,33 @@ describe("forgetting by age", () => {
     expect(await world.bobbin.threads.forgetOlderThan(now - 24 * 3_600_000)).toBe(1);
     await vi.waitFor(() => expect(everything()).not.toContain("old words"));
     expect(everything()).not.toContain("old.txt");
+    expect(everything()).toContain("new words");
+  });
+
+  test("deletes an old answer that a newer one has taken the place of, and nothing of that", async () => {
+    await world.say("kept words", { attachments: [world.attach("kept.txt", "kept")] });
+    await answered(1);
+    const [old = ""] = keysOf("page/");
+    world.pass(10 * 24 * 3_600_000);
+    await world.bobbin.threads.retry(key, "r1", ada);
+    await answered(2);
+    expect(keysOf("page/")).toHaveLength(2);
+    await world.bobbin.threads.forgetOlderThan(world.nowMs - 24 * 3_600_000);
+    await vi.waitFor(() => expect(keysOf("page/")).toHaveLength(1));
+    expect(keysOf("page/")).not.toContain(old);
+    expect(keysOf("run/")).toHaveLength(1);
+    expect(everything()).toContain("kept words");
+  });
+
+  test("deletes what is older in a thread before the newest", async () => {
+    await world.say("old words");
+    await answered(1);
+    await world.bobbin.threads.startNewThread(key, "n1");
+    world.pass(10 * 24 * 3_600_000);
+    await world.say("new words");
+    await answered(2);
+    await world.bobbin.threads.forgetOlderThan(world.nowMs - 24 * 3_600_000);
+    await vi.waitFor(() => expect(everything()).not.toContain("old words"));
     expect(everything()).toContain("new words");
   });
 
