@@ -141,7 +141,7 @@ export class AssistantsService {
 
   #submit(response: ServerResponse, runId: string, body: Wire): void {
     const kept = this.runs.get(runId);
-    if (!kept || kept.status !== "requires_action") {
+    if (kept?.status !== "requires_action") {
       const message = `Runs in status "${kept?.status ?? "none"}" do not accept tool outputs.`;
       refuse(response, 400, { message });
       return;

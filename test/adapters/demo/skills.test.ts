@@ -469,7 +469,7 @@ test.each([
   ["", "@"],
 ])("a message of %j and much of %j is read without getting lost in it", async (head, unit) => {
   for (const length of [1_400, 200_000]) {
-    const message = head + unit.repeat(length / unit.length) + "\u0001";
+    const message = `${head}${unit.repeat(length / unit.length)}\u0001`;
     const { text } = await answerOf(demoClient(), message);
     expect(text).toContain(label);
   }
