@@ -22,8 +22,9 @@ export default defineConfig({
         test: {
           name: "process",
           include: ["test/**/*.process.test.ts"],
-          testTimeout: 90_000,
-          hookTimeout: 90_000,
+          // What is waited for has deadlines of its own, which say what did not come.
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
         },
       },
       {
