@@ -8,7 +8,7 @@
 --                         lapsed (the epoch whose lease once had lapsed, and is held again)
 -- due                    conversations by when somebody has to look at them at the latest
 --
--- What changes a line tells the `news` of it on a channel, to those who show it.
+-- What changes a line tells the `news` of it on a channel, to those who show it: whether or not that works.
 
 -- A conversation nobody has begun by then has lost its wake-up.
 local wakeGraceMs = 5000
@@ -119,7 +119,7 @@ function operations.accept(channel, news, event, conversation, person, payload, 
   redis.call('PEXPIRE', prefix .. 'pace:' .. person, paceMs)
   enqueue({ event = event, conversation = conversation, kind = 'message', state = 'waiting',
     person = person, payload = payload, detail = detail }, now)
-  redis.call('PUBLISH', channel, news)
+  redis.pcall('PUBLISH', channel, news)
   -- Whoever ends the run at hand sees what has come meanwhile.
   if hasRun(conversation) then return { 'accepted', before + 1, 0 } end
   lookAt(conversation, now + wakeGraceMs)
@@ -133,7 +133,7 @@ function operations.control(channel, news, event, conversation, payload, to)
   if to == 'run' and not state then return { 'accepted', 0 } end
   enqueue({ event = event, conversation = conversation, kind = 'control', person = '',
     state = to == 'run' and 'pending' or 'next', payload = payload, detail = 0 }, now)
-  redis.call('PUBLISH', channel, news)
+  redis.pcall('PUBLISH', channel, news)
   local wakes = not state or (to == 'run' and state == 'parked')
   if not wakes then return { 'accepted', 0 } end
   lookAt(conversation, now + wakeGraceMs)
@@ -266,7 +266,7 @@ local function beginAgain(channel, news, conversation, run, owner, job, locks, n
     move(event, conversation, 'pending', 'given')
   end
   lookAt(conversation, now + watchMs)
-  redis.call('PUBLISH', channel, news)
+  redis.pcall('PUBLISH', channel, news)
   return { 'begun', epoch, attempts + 1, run.stop == '0' and 0 or 1, run.checkpoint or false,
     run.journal or false, itemsOf(inLine('taken', conversation)), controls, lostAt(), run.takenOver or false }
 end
@@ -312,7 +312,7 @@ function operations.begin(channel, news, conversation, owner, job, locks, chosen
     'attempts', 1, 'stop', 0)
   redis.call('SADD', prefix .. 'running', conversation)
   lookAt(conversation, now + watchMs)
-  redis.call('PUBLISH', channel, news)
+  redis.pcall('PUBLISH', channel, news)
   return { 'begun', epoch, 1, 0, false, false, itemsOf(inLine('taken', conversation)), {}, lostAt() }
 end
 
@@ -382,7 +382,7 @@ function operations.pause(channel, news, conversation, epoch, state, dueMs, afte
   local isWoken = redis.call('HGET', run, 'stop') == '1'
     or (state == 'parked' and redis.call('ZCARD', lineKey('pending', conversation)) > 0)
   lookAt(conversation, isWoken and now + wakeGraceMs or due)
-  redis.call('PUBLISH', channel, news)
+  redis.pcall('PUBLISH', channel, news)
   return { isWoken and 1 or 0, release(conversation, now), whole(due - now) }
 end
 
@@ -420,7 +420,7 @@ function operations.finish(channel, news, conversation, epoch, change, code, for
   local hasMore = redis.call('EXISTS', lineKey('next', conversation), lineKey('waiting', conversation)) > 0
   if hasMore then lookAt(conversation, now + wakeGraceMs)
   else redis.call('ZREM', prefix .. 'due', conversation) end
-  redis.call('PUBLISH', channel, news)
+  redis.pcall('PUBLISH', channel, news)
   return { hasMore and 1 or 0, release(conversation, now), '' }
 end
 
